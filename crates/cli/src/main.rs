@@ -1,0 +1,2 @@
+//! The `visavis` command line.
+fn main() {}

@@ -1,0 +1,2 @@
+//! Development commands: `cargo xtask run | test | bench | package`.
+fn main() {}

@@ -36,7 +36,11 @@ impl<T> HeadRuns<T> {
     /// Empty runs for `heads` heads of width `dim`.
     pub fn new(heads: usize, dim: usize) -> Self {
         let runs = || (0..heads).map(|_| Vec::new()).collect();
-        Self { k: runs(), v: runs(), dim }
+        Self {
+            k: runs(),
+            v: runs(),
+            dim,
+        }
     }
 
     fn positions(&self) -> usize {
@@ -44,7 +48,11 @@ impl<T> HeadRuns<T> {
     }
 
     fn bytes(&self) -> usize {
-        self.k.iter().chain(&self.v).map(|run| run.capacity() * size_of::<T>()).sum()
+        self.k
+            .iter()
+            .chain(&self.v)
+            .map(|run| run.capacity() * size_of::<T>())
+            .sum()
     }
 
     fn truncate(&mut self, positions: usize) {
@@ -60,7 +68,9 @@ impl LayerCache {
         match self {
             Self::F32(runs) => runs.positions(),
             Self::F16(runs) => runs.positions(),
-            Self::Device(run) => run.as_ref().map_or(0, |r| r.k.dims().get(1).copied().unwrap_or(0)),
+            Self::Device(run) => run
+                .as_ref()
+                .map_or(0, |r| r.k.dims().get(1).copied().unwrap_or(0)),
         }
     }
 
@@ -73,9 +83,9 @@ impl LayerCache {
         match self {
             Self::F32(runs) => runs.bytes(),
             Self::F16(runs) => runs.bytes(),
-            Self::Device(run) => {
-                run.as_ref().map_or(0, |r| 2 * r.k.elem_count() * r.k.dtype().size_in_bytes())
-            }
+            Self::Device(run) => run
+                .as_ref()
+                .map_or(0, |r| 2 * r.k.elem_count() * r.k.dtype().size_in_bytes()),
         }
     }
 
@@ -90,7 +100,12 @@ impl LayerCache {
             Self::Device(slot) => {
                 // A view: the memory goes when the run next grows.
                 let cut = |t: &Tensor| t.narrow(1, 0, len);
-                *slot = slot.as_ref().and_then(|r| Some(DeviceRun { k: cut(&r.k).ok()?, v: cut(&r.v).ok()? }));
+                *slot = slot.as_ref().and_then(|r| {
+                    Some(DeviceRun {
+                        k: cut(&r.k).ok()?,
+                        v: cut(&r.v).ok()?,
+                    })
+                });
             }
         }
     }

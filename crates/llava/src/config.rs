@@ -114,7 +114,9 @@ impl Config {
     /// Checks the text of a `config.json`; `path` is used in messages only.
     pub fn from_json(text: &str, path: &Path) -> Result<Self> {
         let config = raw::parse(text).map_err(|message| Error::checkpoint(path, message))?;
-        config.check().map_err(|message| Error::checkpoint(path, message))?;
+        config
+            .check()
+            .map_err(|message| Error::checkpoint(path, message))?;
         Ok(config)
     }
 
@@ -122,7 +124,12 @@ impl Config {
     pub fn parameters(&self) -> u64 {
         let v = &self.vision;
         let l = &self.language;
-        let (vh, vi, h, i) = (v.hidden as u64, v.intermediate as u64, l.hidden as u64, l.intermediate as u64);
+        let (vh, vi, h, i) = (
+            v.hidden as u64,
+            v.intermediate as u64,
+            l.hidden as u64,
+            l.intermediate as u64,
+        );
         let block = 4 * (vh * vh + vh) + 2 * vh * vi + vi + vh + 4 * vh;
         let vision = vh * 3 * (v.patch_size * v.patch_size) as u64
             + vh * (v.positions() as u64 + 3)
@@ -165,19 +172,39 @@ impl Config {
         const CEILING: usize = 1 << 24;
         for (name, value) in positive {
             if value == 0 || value > CEILING {
-                return Err(format!("{name} is {value}, which no LLaVA checkpoint has; the file is damaged"));
+                return Err(format!(
+                    "{name} is {value}, which no LLaVA checkpoint has; the file is damaged"
+                ));
             }
         }
         let divides = |name: &str, whole: usize, part: usize| {
-            if whole.is_multiple_of(part) { Ok(()) } else { Err(format!("{name}: {whole} is not a multiple of {part}")) }
+            if whole.is_multiple_of(part) {
+                Ok(())
+            } else {
+                Err(format!("{name}: {whole} is not a multiple of {part}"))
+            }
         };
-        divides("vision hidden_size and num_attention_heads", v.hidden, v.heads)?;
-        divides("text num_attention_heads and num_key_value_heads", l.heads, l.kv_heads)?;
+        divides(
+            "vision hidden_size and num_attention_heads",
+            v.hidden,
+            v.heads,
+        )?;
+        divides(
+            "text num_attention_heads and num_key_value_heads",
+            l.heads,
+            l.kv_heads,
+        )?;
         if v.patch_size > v.image_size {
-            return Err(format!("patch_size {} is larger than image_size {}", v.patch_size, v.image_size));
+            return Err(format!(
+                "patch_size {} is larger than image_size {}",
+                v.patch_size, v.image_size
+            ));
         }
         if !l.head_dim.is_multiple_of(2) {
-            return Err(format!("text head_dim is {}; rotary embeddings need an even one", l.head_dim));
+            return Err(format!(
+                "text head_dim is {}; rotary embeddings need an even one",
+                l.head_dim
+            ));
         }
         if v.blocks_run == 0 || v.blocks_run > v.layers {
             return Err(format!(

@@ -1,9 +1,9 @@
 //! The vision-language connector (LLaVA-1.5 section 3.2: two-layer MLP, exact GELU).
 
+use crate::Result;
 use crate::checkpoint::Weights;
 use crate::config::{Config, ConnectorActivation};
 use crate::ops::{Ops, Weight};
-use crate::Result;
 use candle_core::Tensor;
 
 pub(crate) struct Connector {
@@ -21,7 +21,10 @@ impl Connector {
                 ops.load(weights, &name, &[hidden, inner], config.connector.bias)
             })
             .collect::<Result<_>>()?;
-        Ok(Self { layers, activation: config.connector.activation })
+        Ok(Self {
+            layers,
+            activation: config.connector.activation,
+        })
     }
 
     /// `(image tokens, vision hidden)` to `(image tokens, hidden)`.

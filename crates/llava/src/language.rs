@@ -1,9 +1,9 @@
 //! LLaMA-2 / Vicuna: a decoder over the rows of several sequences at once.
 
+use crate::Result;
 use crate::checkpoint::{Checkpoint, Weights};
 use crate::config::LanguageConfig;
 use crate::ops::{Heads, Ops, Rope, Segment, Weight};
-use crate::Result;
 use candle_core::Tensor;
 use visavis_kernels::RopeTable;
 
@@ -38,7 +38,11 @@ impl LanguageModel {
         let weights = &checkpoint.weights;
         let table = [c.vocab_rows, c.hidden];
         let tied = c.tied_embeddings && !weights.has(&format!("{HEAD}.weight"));
-        let head = if tied { None } else { Some(ops.load(weights, HEAD, &table, false)?) };
+        let head = if tied {
+            None
+        } else {
+            Some(ops.load(weights, HEAD, &table, false)?)
+        };
         Ok(Self {
             rope: Rope {
                 table: RopeTable::new(c.head_dim, c.rope_theta as f32, checkpoint.config.context),
@@ -55,7 +59,11 @@ impl LanguageModel {
     }
 
     pub(crate) fn heads(&self) -> Heads {
-        Heads { query: self.config.heads, kv: self.config.kv_heads, dim: self.config.head_dim }
+        Heads {
+            query: self.config.heads,
+            kv: self.config.kv_heads,
+            dim: self.config.head_dim,
+        }
     }
 
     pub(crate) fn layer_count(&self) -> usize {
@@ -79,8 +87,18 @@ impl LanguageModel {
         let layer = &self.layers[index];
         let c = &self.config;
         let h = ops.rms_norm(x, &layer.input_norm, c.rms_norm_eps)?;
-        let q = ops.rope(&ops.linear(&h, &layer.q)?, c.head_dim, &self.rope, positions)?;
-        let k = ops.rope(&ops.linear(&h, &layer.k)?, c.head_dim, &self.rope, positions)?;
+        let q = ops.rope(
+            &ops.linear(&h, &layer.q)?,
+            c.head_dim,
+            &self.rope,
+            positions,
+        )?;
+        let k = ops.rope(
+            &ops.linear(&h, &layer.k)?,
+            c.head_dim,
+            &self.rope,
+            positions,
+        )?;
         let v = ops.linear(&h, &layer.v)?;
         let h = ops.attend(&q, &k, &v, self.heads(), segments)?;
         let x = ops.add(x, &ops.linear(&h, &layer.o)?)?;
@@ -101,7 +119,8 @@ impl Layer {
         let linear = |tail: &str, out: usize, inner: usize| {
             ops.load(weights, &format!("{prefix}.{tail}"), &[out, inner], false)
         };
-        let norm = |tail: &str| ops.load_vector(weights, &format!("{prefix}.{tail}.weight"), c.hidden);
+        let norm =
+            |tail: &str| ops.load_vector(weights, &format!("{prefix}.{tail}.weight"), c.hidden);
         let query = c.heads * c.head_dim;
         let kv = c.kv_heads * c.head_dim;
         Ok(Self {

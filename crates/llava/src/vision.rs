@@ -3,11 +3,11 @@
 //! Written as our own loop: candle's `ClipVisionTower` hands on one block more than the
 //! reference. There is no post_layernorm here, because LLaVA never applies it.
 
+use crate::Result;
 use crate::checkpoint::Weights;
 use crate::config::VisionConfig;
 use crate::ops::{Heads, Ops, Weight};
 use crate::watch::{Stage, Watch};
-use crate::Result;
 use candle_core::Tensor;
 
 const PREFIX: &str = "vision_tower.vision_model";
@@ -69,7 +69,12 @@ impl VisionTower {
     }
 
     /// `(3, size, size)` pixels to `(image tokens, hidden)`.
-    pub(crate) fn forward(&self, ops: &dyn Ops, pixels: &[f32], watch: &dyn Watch) -> Result<Tensor> {
+    pub(crate) fn forward(
+        &self,
+        ops: &dyn Ops,
+        pixels: &[f32],
+        watch: &dyn Watch,
+    ) -> Result<Tensor> {
         let total = self.blocks.len() as u64;
         watch.progress(Stage::Seeing, 0, total)?;
         let mut x = self.embed(ops, pixels)?;
@@ -93,7 +98,12 @@ impl VisionTower {
         let class = self.class.reshape((1, c.hidden))?;
         let x = Tensor::cat(&[&class, &patches], 0)?;
         let x = ops.add(&x, &self.positions)?;
-        ops.layer_norm(&x, &self.pre_norm.weight, &self.pre_norm.bias, c.layer_norm_eps)
+        ops.layer_norm(
+            &x,
+            &self.pre_norm.weight,
+            &self.pre_norm.bias,
+            c.layer_norm_eps,
+        )
     }
 }
 
@@ -116,7 +126,11 @@ impl Block {
     }
 
     fn forward(&self, ops: &dyn Ops, x: &Tensor, c: &VisionConfig) -> Result<Tensor> {
-        let heads = Heads { query: c.heads, kv: c.heads, dim: c.hidden / c.heads };
+        let heads = Heads {
+            query: c.heads,
+            kv: c.heads,
+            dim: c.hidden / c.heads,
+        };
         let h = ops.layer_norm(x, &self.norm1.weight, &self.norm1.bias, c.layer_norm_eps)?;
         let q = ops.linear(&h, &self.q)?;
         let k = ops.linear(&h, &self.k)?;
@@ -156,7 +170,10 @@ mod tests {
         // 3 channels of 4 x 4, patches of 2: the first patch of channel c is c*16 + {0, 1, 4, 5}.
         let pixels: Vec<f32> = (0..48).map(|i| i as f32).collect();
         let rows = unfold(&pixels, 4, 2);
-        assert_eq!(rows[..12], [0., 1., 4., 5., 16., 17., 20., 21., 32., 33., 36., 37.]);
+        assert_eq!(
+            rows[..12],
+            [0., 1., 4., 5., 16., 17., 20., 21., 32., 33., 36., 37.]
+        );
         assert_eq!(rows[12..16], [2., 3., 6., 7.]);
         assert_eq!(rows[24..28], [8., 9., 12., 13.]);
     }

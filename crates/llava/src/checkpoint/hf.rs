@@ -20,7 +20,8 @@ pub(super) fn open(folder: &Path) -> Result<Checkpoint> {
     let config = Config::from_file(&config_path)?;
     let (weights, stored) = shards::open(folder)?;
     let layout = Layout::of(stored.iter().map(String::as_str));
-    let tokenizer = Tokenizer::from_file(&folder.join("tokenizer.json"), config.language.vocab_rows)?;
+    let tokenizer =
+        Tokenizer::from_file(&folder.join("tokenizer.json"), config.language.vocab_rows)?;
     let preprocess = processor::open(folder, &config)?;
     Ok(Checkpoint {
         path: folder.to_owned(),

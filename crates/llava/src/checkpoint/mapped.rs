@@ -23,13 +23,20 @@ impl MappedFile {
             return Err(Error::checkpoint(path, "this is not a file"));
         }
         if meta.len() == 0 {
-            return Err(Error::checkpoint(path, "the file is empty; download it again"));
+            return Err(Error::checkpoint(
+                path,
+                "the file is empty; download it again",
+            ));
         }
         // SAFETY: the map is read-only and private. Should another program change the file, the
         // bytes change (weights become wrong numbers, which is not undefined for plain data read
         // through raw loads); should it shrink, access faults: `check_unchanged` runs first.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        Ok(Self { path: path.to_owned(), map, modified: meta.modified().ok() })
+        Ok(Self {
+            path: path.to_owned(),
+            map,
+            modified: meta.modified().ok(),
+        })
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -50,7 +57,10 @@ impl MappedFile {
         if meta.len() == self.map.len() as u64 && meta.modified().ok() == self.modified {
             return Ok(());
         }
-        Err(Error::checkpoint(&self.path, "the file was changed while the model was loaded; load the model again"))
+        Err(Error::checkpoint(
+            &self.path,
+            "the file was changed while the model was loaded; load the model again",
+        ))
     }
 }
 
@@ -63,6 +73,9 @@ impl AsRef<[u8]> for MappedFile {
 /// Brings the pages of `bytes` into memory.
 pub(crate) fn touch(bytes: &[u8]) {
     const PAGE: usize = 4096;
-    let sum = bytes.iter().step_by(PAGE).fold(0u8, |a, b| a.wrapping_add(*b));
+    let sum = bytes
+        .iter()
+        .step_by(PAGE)
+        .fold(0u8, |a, b| a.wrapping_add(*b));
     std::hint::black_box(sum);
 }

@@ -64,16 +64,43 @@ mod tests {
     #[test]
     fn both_layouts_meet() {
         let pairs = [
-            ("language_model.model.norm.weight", "language_model.model.norm.weight"),
-            ("model.language_model.norm.weight", "language_model.model.norm.weight"),
+            (
+                "language_model.model.norm.weight",
+                "language_model.model.norm.weight",
+            ),
+            (
+                "model.language_model.norm.weight",
+                "language_model.model.norm.weight",
+            ),
             ("lm_head.weight", "language_model.lm_head.weight"),
-            ("language_model.lm_head.weight", "language_model.lm_head.weight"),
-            ("model.vision_tower.vision_model.pre_layrnorm.bias", "vision_tower.vision_model.pre_layrnorm.bias"),
-            ("model.vision_tower.pre_layrnorm.bias", "vision_tower.vision_model.pre_layrnorm.bias"),
-            ("vision_tower.vision_model.pre_layrnorm.bias", "vision_tower.vision_model.pre_layrnorm.bias"),
-            ("model.multi_modal_projector.linear_1.bias", "multi_modal_projector.linear_1.bias"),
-            ("model.mm_projector.2.weight", "multi_modal_projector.linear_2.weight"),
-            ("model.mm_projector.weight", "multi_modal_projector.linear_1.weight"),
+            (
+                "language_model.lm_head.weight",
+                "language_model.lm_head.weight",
+            ),
+            (
+                "model.vision_tower.vision_model.pre_layrnorm.bias",
+                "vision_tower.vision_model.pre_layrnorm.bias",
+            ),
+            (
+                "model.vision_tower.pre_layrnorm.bias",
+                "vision_tower.vision_model.pre_layrnorm.bias",
+            ),
+            (
+                "vision_tower.vision_model.pre_layrnorm.bias",
+                "vision_tower.vision_model.pre_layrnorm.bias",
+            ),
+            (
+                "model.multi_modal_projector.linear_1.bias",
+                "multi_modal_projector.linear_1.bias",
+            ),
+            (
+                "model.mm_projector.2.weight",
+                "multi_modal_projector.linear_2.weight",
+            ),
+            (
+                "model.mm_projector.weight",
+                "multi_modal_projector.linear_1.weight",
+            ),
         ];
         for (stored, classic) in pairs {
             assert_eq!(canonical(stored), classic);

@@ -34,25 +34,39 @@ pub(super) fn open(folder: &Path, config: &Config) -> Result<Preprocess> {
 
 fn read(path: &Path) -> Result<Value> {
     let text = std::fs::read_to_string(path).map_err(|e| Error::io(path, e))?;
-    serde_json::from_str(&text)
-        .map_err(|e| Error::checkpoint(path, format!("not readable ({e}); download the file again")))
+    serde_json::from_str(&text).map_err(|e| {
+        Error::checkpoint(path, format!("not readable ({e}); download the file again"))
+    })
 }
 
 fn apply(value: &Value, path: &Path, preprocess: &mut Preprocess) -> Result<()> {
     for switch in ["do_resize", "do_rescale", "do_normalize"] {
         if value.get(switch).and_then(Value::as_bool) == Some(false) {
-            return Err(Error::checkpoint(path, format!("{switch} is off, which LLaVA-1.5 never has")));
+            return Err(Error::checkpoint(
+                path,
+                format!("{switch} is off, which LLaVA-1.5 never has"),
+            ));
         }
     }
-    if value.get("resample").and_then(Value::as_i64).is_some_and(|r| r != 3) {
-        return Err(Error::checkpoint(path, "resample is not 3 (bicubic), which LLaVA-1.5 always has"));
+    if value
+        .get("resample")
+        .and_then(Value::as_i64)
+        .is_some_and(|r| r != 3)
+    {
+        return Err(Error::checkpoint(
+            path,
+            "resample is not 3 (bicubic), which LLaVA-1.5 always has",
+        ));
     }
     if let Some(side) = crop_side(value)
         && side != u64::from(preprocess.size)
     {
         return Err(Error::checkpoint(
             path,
-            format!("asks for pictures of {side} pixels, but the vision tower takes {}", preprocess.size),
+            format!(
+                "asks for pictures of {side} pixels, but the vision tower takes {}",
+                preprocess.size
+            ),
         ));
     }
     if let Some(mean) = triple(value.get("image_mean")) {
@@ -60,7 +74,10 @@ fn apply(value: &Value, path: &Path, preprocess: &mut Preprocess) -> Result<()> 
     }
     if let Some(std) = triple(value.get("image_std")) {
         if std.contains(&0.0) {
-            return Err(Error::checkpoint(path, "image_std has a zero in it; the file is damaged"));
+            return Err(Error::checkpoint(
+                path,
+                "image_std has a zero in it; the file is damaged",
+            ));
         }
         preprocess.std = std;
     }

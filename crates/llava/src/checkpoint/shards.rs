@@ -4,8 +4,8 @@ use super::mapped::MappedFile;
 use super::names::canonical;
 use super::weights::{StoredType, WeightEntry, Weights};
 use crate::{Error, Result};
-use safetensors::tensor::Dtype;
 use safetensors::SafeTensors;
+use safetensors::tensor::Dtype;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path, PathBuf};
@@ -22,14 +22,21 @@ struct Index {
 
 /// Maps the weights of a llava-hf folder. Also returns the names as stored.
 pub(super) fn open(folder: &Path) -> Result<(Weights, Vec<String>)> {
-    let mut weights = Weights { path: folder.to_owned(), files: Vec::new(), entries: BTreeMap::new() };
+    let mut weights = Weights {
+        path: folder.to_owned(),
+        files: Vec::new(),
+        entries: BTreeMap::new(),
+    };
     let mut stored = Vec::new();
     for path in files(folder)? {
         let file = Arc::new(MappedFile::open(&path)?);
         for entry in read_header(&file)? {
             stored.push(entry.stored_name.clone());
             if let Some(twice) = weights.entries.insert(canonical(&entry.stored_name), entry) {
-                return Err(Error::checkpoint(&path, format!("the tensor {} is there twice", twice.stored_name)));
+                return Err(Error::checkpoint(
+                    &path,
+                    format!("the tensor {} is there twice", twice.stored_name),
+                ));
             }
         }
         weights.files.push(file);
@@ -47,33 +54,58 @@ fn files(folder: &Path) -> Result<Vec<PathBuf>> {
         return Err(Error::checkpoint(folder, no_weights(folder)));
     }
     let text = std::fs::read_to_string(&index_path).map_err(|e| Error::io(&index_path, e))?;
-    let index: Index = serde_json::from_str(&text)
-        .map_err(|e| Error::checkpoint(&index_path, format!("not a readable index ({e}); download it again")))?;
+    let index: Index = serde_json::from_str(&text).map_err(|e| {
+        Error::checkpoint(
+            &index_path,
+            format!("not a readable index ({e}); download it again"),
+        )
+    })?;
     let names: BTreeSet<&String> = index.weight_map.values().collect();
     if names.is_empty() {
-        return Err(Error::checkpoint(&index_path, "the index names no files; download it again"));
+        return Err(Error::checkpoint(
+            &index_path,
+            "the index names no files; download it again",
+        ));
     }
-    names.into_iter().map(|name| shard(folder, &index_path, name)).collect()
+    names
+        .into_iter()
+        .map(|name| shard(folder, &index_path, name))
+        .collect()
 }
 
 /// A shard's path. The name comes from a file of unknown origin: only a plain name is taken.
 fn shard(folder: &Path, index: &Path, name: &str) -> Result<PathBuf> {
     let mut parts = Path::new(name).components();
-    if !matches!((parts.next(), parts.next()), (Some(Component::Normal(_)), None)) {
-        return Err(Error::checkpoint(index, format!("names the file {name:?}, which is not a plain file name")));
+    if !matches!(
+        (parts.next(), parts.next()),
+        (Some(Component::Normal(_)), None)
+    ) {
+        return Err(Error::checkpoint(
+            index,
+            format!("names the file {name:?}, which is not a plain file name"),
+        ));
     }
     let path = folder.join(name);
     if !path.exists() {
-        return Err(Error::checkpoint(&path, "this part of the model is missing; download the model again"));
+        return Err(Error::checkpoint(
+            &path,
+            "this part of the model is missing; download the model again",
+        ));
     }
     Ok(path)
 }
 
 fn no_weights(folder: &Path) -> String {
     let names: Vec<String> = std::fs::read_dir(folder)
-        .map(|dir| dir.flatten().map(|e| e.file_name().to_string_lossy().into_owned()).collect())
+        .map(|dir| {
+            dir.flatten()
+                .map(|e| e.file_name().to_string_lossy().into_owned())
+                .collect()
+        })
         .unwrap_or_default();
-    let is_bin = |n: &String| n.ends_with(".bin") && (n.starts_with("pytorch_model") || n.starts_with("mm_projector"));
+    let is_bin = |n: &String| {
+        n.ends_with(".bin") && (n.starts_with("pytorch_model") || n.starts_with("mm_projector"))
+    };
     if names.iter().any(is_bin) {
         return super::ORIGINAL_LAYOUT.into();
     }
@@ -86,13 +118,20 @@ fn no_weights(folder: &Path) -> String {
 /// Reads and checks one file's header.
 fn read_header(file: &Arc<MappedFile>) -> Result<Vec<WeightEntry>> {
     let damaged = |why: String| {
-        Error::checkpoint(file.path(), format!("the file is damaged or incomplete ({why}); download it again"))
+        Error::checkpoint(
+            file.path(),
+            format!("the file is damaged or incomplete ({why}); download it again"),
+        )
     };
-    let (header, metadata) = SafeTensors::read_metadata(file.bytes()).map_err(|e| damaged(e.to_string()))?;
+    let (header, metadata) =
+        SafeTensors::read_metadata(file.bytes()).map_err(|e| damaged(e.to_string()))?;
     let start = header + 8;
     let expected = start + metadata.data_len();
     if expected != file.len() {
-        return Err(damaged(format!("its header promises {expected} bytes, it has {}", file.len())));
+        return Err(damaged(format!(
+            "its header promises {expected} bytes, it has {}",
+            file.len()
+        )));
     }
     let mut entries = Vec::new();
     for (name, info) in metadata.tensors() {

@@ -33,6 +33,13 @@ pub struct WeightEntry {
     pub bytes: usize,
 }
 
+impl WeightEntry {
+    /// The file it lies in.
+    pub fn path(&self) -> &std::path::Path {
+        self.file.path()
+    }
+}
+
 /// All tensors of a checkpoint by canonical name (llava-hf's classic layout).
 #[derive(Clone)]
 pub struct Weights {
@@ -44,7 +51,9 @@ pub struct Weights {
 impl Weights {
     /// Canonical names and tensors, in name order.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &WeightEntry)> {
-        self.entries.iter().map(|(name, entry)| (name.as_str(), entry))
+        self.entries
+            .iter()
+            .map(|(name, entry)| (name.as_str(), entry))
     }
 
     /// Whether the checkpoint has a tensor.
@@ -59,7 +68,10 @@ impl Weights {
 
     /// The files and their sizes.
     pub fn files(&self) -> Vec<(PathBuf, u64)> {
-        self.files.iter().map(|f| (f.path().to_owned(), f.len() as u64)).collect()
+        self.files
+            .iter()
+            .map(|f| (f.path().to_owned(), f.len() as u64))
+            .collect()
     }
 
     /// The tensor `name`, whose shape must be `shape` and whose type must be a float.
@@ -97,9 +109,13 @@ impl Weights {
         let (entry, dtype) = self.entry(name, shape)?;
         let rows = shape.first().copied().unwrap_or(1);
         let cols = shape.iter().skip(1).product();
-        let storage: Storage = entry.file.clone();
-        Matrix::new(storage, entry.offset, dtype, rows, cols)
-            .map_err(|e| Error::checkpoint(entry.file.path(), format!("the tensor {}: {e}", entry.stored_name)))
+        let storage = Storage::from(entry.file.clone() as Arc<dyn AsRef<[u8]> + Send + Sync>);
+        Matrix::new(storage, entry.offset, dtype, rows, cols).map_err(|e| {
+            Error::checkpoint(
+                entry.file.path(),
+                format!("the tensor {}: {e}", entry.stored_name),
+            )
+        })
     }
 
     /// A vector, widened to f32 (biases, norms, class embedding).

@@ -57,8 +57,9 @@ struct RawVision {
 
 /// Parses a config; the error is a sentence without the file's name.
 pub(super) fn parse(text: &str) -> Result<Config, String> {
-    let raw: RawConfig = serde_json::from_str(text)
-        .map_err(|e| format!("not a readable model configuration ({e}); download the file again"))?;
+    let raw: RawConfig = serde_json::from_str(text).map_err(|e| {
+        format!("not a readable model configuration ({e}); download the file again")
+    })?;
     refuse_other_models(&raw)?;
     let text = raw.text_config.unwrap_or_default();
     let vision = raw.vision_config.unwrap_or_else(llava_vision_default);
@@ -106,8 +107,16 @@ fn llava_vision_default() -> RawVision {
 }
 
 fn language(raw: &RawText, tied: Option<bool>) -> Result<LanguageConfig, String> {
-    expect("text_config.model_type", raw.model_type.as_deref(), &["llama"])?;
-    expect("text_config.hidden_act", raw.hidden_act.as_deref(), &["silu"])?;
+    expect(
+        "text_config.model_type",
+        raw.model_type.as_deref(),
+        &["llama"],
+    )?;
+    expect(
+        "text_config.hidden_act",
+        raw.hidden_act.as_deref(),
+        &["silu"],
+    )?;
     if raw.attention_bias == Some(true) || raw.mlp_bias == Some(true) {
         return Err("text_config has biases, which LLaMA-2 and Vicuna do not have".into());
     }
@@ -133,15 +142,27 @@ fn language(raw: &RawText, tied: Option<bool>) -> Result<LanguageConfig, String>
 /// `rope_theta` stands beside the other fields, or inside `rope_parameters` (transformers 5).
 fn rope_theta(raw: &RawText) -> Result<f64, String> {
     let mut theta = raw.rope_theta;
-    for block in [&raw.rope_scaling, &raw.rope_parameters].into_iter().flatten() {
-        let kind = block.get("rope_type").or_else(|| block.get("type")).and_then(Value::as_str);
+    for block in [&raw.rope_scaling, &raw.rope_parameters]
+        .into_iter()
+        .flatten()
+    {
+        let kind = block
+            .get("rope_type")
+            .or_else(|| block.get("type"))
+            .and_then(Value::as_str);
         if !matches!(kind, None | Some("default")) {
-            return Err(format!("rope scaling {block} is not what LLaVA-1.5 uses; Visavis does not run it"));
+            return Err(format!(
+                "rope scaling {block} is not what LLaVA-1.5 uses; Visavis does not run it"
+            ));
         }
         theta = block.get("rope_theta").and_then(Value::as_f64).or(theta);
     }
     let theta = theta.unwrap_or(10000.0);
-    if theta.is_finite() && theta > 1.0 { Ok(theta) } else { Err(format!("rope_theta is {theta}; the file is damaged")) }
+    if theta.is_finite() && theta > 1.0 {
+        Ok(theta)
+    } else {
+        Err(format!("rope_theta is {theta}; the file is damaged"))
+    }
 }
 
 fn vision_config(
@@ -149,9 +170,21 @@ fn vision_config(
     layer: Option<&Value>,
     strategy: Option<&str>,
 ) -> Result<VisionConfig, String> {
-    expect("vision_config.model_type", raw.model_type.as_deref(), &["clip_vision_model"])?;
-    expect("vision_config.hidden_act", raw.hidden_act.as_deref(), &["quick_gelu"])?;
-    expect("vision_feature_select_strategy", strategy, &["default", "full"])?;
+    expect(
+        "vision_config.model_type",
+        raw.model_type.as_deref(),
+        &["clip_vision_model"],
+    )?;
+    expect(
+        "vision_config.hidden_act",
+        raw.hidden_act.as_deref(),
+        &["quick_gelu"],
+    )?;
+    expect(
+        "vision_feature_select_strategy",
+        strategy,
+        &["default", "full"],
+    )?;
     if raw.num_channels.is_some_and(|n| n != 3) {
         return Err("vision_config.num_channels is not 3".into());
     }
@@ -176,7 +209,11 @@ fn blocks_run(layers: usize, layer: Option<&Value>) -> Result<usize, String> {
         Some(Value::Array(list)) if list.len() == 1 => list[0].as_i64().unwrap_or(i64::MIN),
         Some(value) => value.as_i64().unwrap_or(i64::MIN),
     };
-    let blocks = if index < 0 { index.saturating_add(layers as i64 + 1) } else { index };
+    let blocks = if index < 0 {
+        index.saturating_add(layers as i64 + 1)
+    } else {
+        index
+    };
     usize::try_from(blocks)
         .ok()
         .filter(|b| (1..=layers).contains(b))
@@ -200,16 +237,23 @@ fn connector(
             .and_then(|rest| rest.strip_suffix("x_gelu"))
             .and_then(|n| n.parse().ok())
             .filter(|n| (1..=16).contains(n))
-            .ok_or_else(|| format!("mm_projector_type \"{kind}\" is none of linear and mlpNx_gelu"))?,
+            .ok_or_else(|| {
+                format!("mm_projector_type \"{kind}\" is none of linear and mlpNx_gelu")
+            })?,
     };
-    Ok(ConnectorConfig { depth, activation: ConnectorActivation::Gelu, bias: bias.unwrap_or(true) })
+    Ok(ConnectorConfig {
+        depth,
+        activation: ConnectorActivation::Gelu,
+        bias: bias.unwrap_or(true),
+    })
 }
 
 fn expect(name: &str, value: Option<&str>, allowed: &[&str]) -> Result<(), String> {
     match value {
-        Some(v) if !allowed.contains(&v) => {
-            Err(format!("{name} is \"{v}\"; Visavis runs {}", allowed.join(" or ")))
-        }
+        Some(v) if !allowed.contains(&v) => Err(format!(
+            "{name} is \"{v}\"; Visavis runs {}",
+            allowed.join(" or ")
+        )),
         _ => Ok(()),
     }
 }
@@ -227,8 +271,14 @@ mod tests {
     #[test]
     fn the_released_7b_is_read_with_llama_defaults() {
         let c = parse(SEVEN_B).unwrap();
-        assert_eq!((c.language.hidden, c.language.layers, c.language.head_dim), (4096, 32, 128));
-        assert_eq!((c.vision.blocks_run, c.vision.image_tokens(), c.context), (23, 576, 4096));
+        assert_eq!(
+            (c.language.hidden, c.language.layers, c.language.head_dim),
+            (4096, 32, 128)
+        );
+        assert_eq!(
+            (c.vision.blocks_run, c.vision.image_tokens(), c.context),
+            (23, 576, 4096)
+        );
         assert_eq!(c.connector.depth, 2);
         // Section 1: 6,738,415,616 with 32,000 rows; 64 more rows in both tables; projector and 23 blocks.
         let language = 6_738_415_616 + 2 * 64 * 4096;
@@ -238,8 +288,15 @@ mod tests {
 
     #[test]
     fn rope_theta_is_found_in_both_places_and_scaling_is_refused() {
-        let with = |extra: &str| SEVEN_B.replace("\"vocab_size\"", &format!("{extra}, \"vocab_size\""));
-        assert_eq!(parse(&with("\"rope_theta\": 5e5")).unwrap().language.rope_theta, 5e5);
+        let with =
+            |extra: &str| SEVEN_B.replace("\"vocab_size\"", &format!("{extra}, \"vocab_size\""));
+        assert_eq!(
+            parse(&with("\"rope_theta\": 5e5"))
+                .unwrap()
+                .language
+                .rope_theta,
+            5e5
+        );
         let nested = with(r#""rope_parameters": {"rope_type": "default", "rope_theta": 2e4}"#);
         assert_eq!(parse(&nested).unwrap().language.rope_theta, 2e4);
         let scaled = with(r#""rope_scaling": {"type": "linear", "factor": 2.0}"#);
@@ -250,7 +307,8 @@ mod tests {
     fn other_models_are_named() {
         let next = SEVEN_B.replacen("\"llava\"", "\"llava_next\"", 1);
         assert!(parse(&next).unwrap_err().contains("llava_next"));
-        let original = r#"{"model_type": "llava", "mm_vision_tower": "openai/clip-vit-large-patch14-336"}"#;
+        let original =
+            r#"{"model_type": "llava", "mm_vision_tower": "openai/clip-vit-large-patch14-336"}"#;
         assert!(parse(original).unwrap_err().contains("llava-hf"));
         assert!(parse("{").unwrap_err().contains("download"));
     }
@@ -258,7 +316,10 @@ mod tests {
     #[test]
     fn impossible_layers_are_refused() {
         for layer in ["-26", "25", "\"x\"", "[1, 2]", "0"] {
-            let text = SEVEN_B.replace("\"vision_feature_layer\": -2", &format!("\"vision_feature_layer\": {layer}"));
+            let text = SEVEN_B.replace(
+                "\"vision_feature_layer\": -2",
+                &format!("\"vision_feature_layer\": {layer}"),
+            );
             assert!(parse(&text).is_err(), "{layer}");
         }
     }

@@ -14,9 +14,9 @@ mod host;
 pub use candle::CandleOps;
 pub use host::HostOps;
 
+use crate::Result;
 use crate::cache::LayerCache;
 use crate::checkpoint::{RopeLayout, Weights};
-use crate::Result;
 use candle_core::Tensor;
 use visavis_kernels::RopeTable;
 
@@ -61,7 +61,13 @@ pub trait Ops: Send + Sync {
     fn load_vector(&self, weights: &Weights, name: &str, len: usize) -> Result<Tensor>;
 
     /// Takes a table `(rows, width)` that is added, not multiplied (position embedding).
-    fn load_table(&self, weights: &Weights, name: &str, rows: usize, width: usize) -> Result<Tensor>;
+    fn load_table(
+        &self,
+        weights: &Weights,
+        name: &str,
+        rows: usize,
+        width: usize,
+    ) -> Result<Tensor>;
 
     /// An activation from host data, `(rows, width)`.
     fn activation(&self, data: Vec<f32>, rows: usize, width: usize) -> Result<Tensor>;
@@ -98,7 +104,14 @@ pub trait Ops: Send + Sync {
 
     /// Causal attention of each segment over its cache and itself; appends k and v to the caches.
     /// q is `(rows, query * dim)`, k and v `(rows, kv * dim)`.
-    fn attend(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads, segments: &mut [Segment<'_>]) -> Result<Tensor>;
+    fn attend(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        heads: Heads,
+        segments: &mut [Segment<'_>],
+    ) -> Result<Tensor>;
 
     /// Unmasked self-attention of one sequence (the vision tower).
     fn attend_all(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads) -> Result<Tensor>;

@@ -71,13 +71,11 @@ impl From<DeviceChoice> for String {
 /// The main program never links CUDA: without its driver such a program would not even start.
 /// The executable that does is built from the same crate with the feature `cuda`.
 pub fn available() -> Vec<DeviceChoice> {
-    let mut found = Vec::new();
-    #[cfg(feature = "cuda")]
-    found.extend((0..16).map_while(|n| Device::new_cuda(n).ok().map(|_| DeviceChoice::Cuda(n))));
-    #[cfg(all(feature = "metal", target_os = "macos"))]
-    found.extend(Device::new_metal(0).ok().map(|_| DeviceChoice::Metal));
-    found.push(DeviceChoice::Cpu);
-    found
+    cuda_cards()
+        .into_iter()
+        .chain(metal_chip())
+        .chain([DeviceChoice::Cpu])
+        .collect()
 }
 
 /// Opens a device; `Auto` is the best that is there.
@@ -102,6 +100,28 @@ pub(crate) fn open(choice: DeviceChoice) -> Result<(DeviceChoice, Device)> {
             names.join(", ")
         ))
     })
+}
+
+#[cfg(feature = "cuda")]
+fn cuda_cards() -> Vec<DeviceChoice> {
+    (0..16)
+        .map_while(|n| Device::new_cuda(n).ok().map(|_| DeviceChoice::Cuda(n)))
+        .collect()
+}
+
+#[cfg(not(feature = "cuda"))]
+fn cuda_cards() -> Vec<DeviceChoice> {
+    Vec::new()
+}
+
+#[cfg(all(feature = "metal", target_os = "macos"))]
+fn metal_chip() -> Option<DeviceChoice> {
+    Device::new_metal(0).ok().map(|_| DeviceChoice::Metal)
+}
+
+#[cfg(not(all(feature = "metal", target_os = "macos")))]
+fn metal_chip() -> Option<DeviceChoice> {
+    None
 }
 
 #[cfg(feature = "cuda")]

@@ -121,8 +121,17 @@ impl Model {
         ops: Box<dyn Ops>,
         watch: &dyn Watch,
     ) -> Result<Self> {
+        let weights = checkpoint.weights.clone();
+        let copied = choice != DeviceChoice::Cpu;
+        // Copying to a card takes long, so the reading is reported first. Mapped weights are
+        // checked first: what will not run should say so before gigabytes are read.
+        if copied {
+            weights.warm(watch)?;
+        }
         let model = Self::assemble(checkpoint, choice, ops, watch)?;
-        model.weights.warm(watch)?;
+        if !copied {
+            weights.warm(watch)?;
+        }
         Ok(model)
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 /// CLIP's statistics, used when a checkpoint states none.
 const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_58, 0.275_777_11];
+const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Reads `preprocessor_config.json`, or `processor_config.json`'s `image_processor`
 /// (transformers 5). Aspect is always pad, as LLaVA-1.5 was tuned and evaluated, although
@@ -24,10 +24,10 @@ pub(super) fn open(folder: &Path, config: &Config) -> Result<Preprocess> {
     let shared = folder.join("processor_config.json");
     if own.exists() {
         apply(&read(&own)?, &own, &mut preprocess)?;
-    } else if shared.exists() {
-        if let Some(value) = read(&shared)?.get("image_processor") {
-            apply(value, &shared, &mut preprocess)?;
-        }
+    } else if shared.exists()
+        && let Some(value) = read(&shared)?.get("image_processor")
+    {
+        apply(value, &shared, &mut preprocess)?;
     }
     Ok(preprocess)
 }

@@ -362,11 +362,10 @@ mod tests {
 
     #[test]
     fn an_installer_that_is_not_there_is_named() {
-        let words = ["cargo".to_owned(), "no-such-command".to_owned()];
+        let error = install(&["visavis-no-such-program".to_owned()]).unwrap_err();
         assert!(
-            install(&words)
-                .unwrap_err()
-                .contains("`cargo no-such-command` ended with")
+            error.contains("`visavis-no-such-program` cannot be started"),
+            "{error}"
         );
     }
 }

@@ -24,7 +24,11 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { cache_bytes: 2 << 30, max_batch: 8, chunk: 256 }
+        Self {
+            cache_bytes: 2 << 30,
+            max_batch: 8,
+            chunk: 256,
+        }
     }
 }
 

@@ -87,7 +87,11 @@ impl Model {
     /// The bits of a row do not depend on what else is in the batch or on chunking (CPU).
     /// `watch` is called per layer with `Stage::Reading`, counting layers. On an error or
     /// interruption the caches are as they were before.
-    pub fn forward(&self, _steps: &mut [Step<'_>], _watch: &dyn Watch) -> Result<Vec<Option<Vec<f32>>>> {
+    pub fn forward(
+        &self,
+        _steps: &mut [Step<'_>],
+        _watch: &dyn Watch,
+    ) -> Result<Vec<Option<Vec<f32>>>> {
         todo!()
     }
 }

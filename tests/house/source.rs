@@ -116,7 +116,7 @@ fn unsafe_lines(source: &str) -> Vec<usize> {
         !before.is_some_and(is_word) && !after.is_some_and(is_word)
     });
     uses.filter(|(at, word)| !makes_a_map(&code[at + word.len()..]))
-        .map(|(at, _)| code[..at].lines().count().max(1))
+        .map(|(at, _)| 1 + code[..at].matches('\n').count())
         .collect()
 }
 

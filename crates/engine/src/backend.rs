@@ -151,7 +151,10 @@ impl Backend for Model {
             .iter_mut()
             .map(|row| Step {
                 cache: &mut *row.cache,
-                input: std::mem::take(&mut row.input).into_iter().map(Input::from).collect(),
+                input: std::mem::take(&mut row.input)
+                    .into_iter()
+                    .map(Input::from)
+                    .collect(),
                 logits: row.logits,
             })
             .collect();

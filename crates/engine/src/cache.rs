@@ -23,7 +23,10 @@ pub(crate) struct CachePool<C> {
 impl<C: Cache> CachePool<C> {
     /// A pool that keeps at most `limit` bytes.
     pub(crate) fn new(limit: usize) -> Self {
-        Self { idle: Vec::new(), limit }
+        Self {
+            idle: Vec::new(),
+            limit,
+        }
     }
 
     /// Bytes held.
@@ -82,12 +85,19 @@ impl<C: Cache> CachePool<C> {
             return;
         }
         // A cache whose positions another one begins with can never be the better choice.
-        self.idle.retain(|idle| {
-            common_prefix(&idle.positions, &positions) < idle.positions.len()
+        self.idle
+            .retain(|idle| common_prefix(&idle.positions, &positions) < idle.positions.len());
+        self.idle.push(Idle {
+            cache,
+            positions,
+            expendable,
         });
-        self.idle.push(Idle { cache, positions, expendable });
         while self.bytes() > self.limit {
-            let at = self.idle.iter().position(|idle| idle.expendable).unwrap_or(0);
+            let at = self
+                .idle
+                .iter()
+                .position(|idle| idle.expendable)
+                .unwrap_or(0);
             self.idle.remove(at);
         }
     }

@@ -46,7 +46,11 @@ pub struct EngineOptions {
 
 impl Default for EngineOptions {
     fn default() -> Self {
-        Self { cache_bytes: 2 << 30, max_batch: 8, chunk: 256 }
+        Self {
+            cache_bytes: 2 << 30,
+            max_batch: 8,
+            chunk: 256,
+        }
     }
 }
 
@@ -62,7 +66,11 @@ pub struct EventStream {
 
 impl EventStream {
     fn new(id: RequestId, receiver: mpsc::UnboundedReceiver<Event>) -> Self {
-        Self { id, receiver, ended: false }
+        Self {
+            id,
+            receiver,
+            ended: false,
+        }
     }
 
     /// The next event, for async callers; `None` after the last one.
@@ -88,7 +96,10 @@ impl EventStream {
     fn note(&mut self, event: Option<Event>) -> Event {
         let event = event.unwrap_or_else(|| {
             let message = "the engine has stopped; start the program again";
-            Event::Failed(Failure { code: FailureCode::Gone, message: message.into() })
+            Event::Failed(Failure {
+                code: FailureCode::Gone,
+                message: message.into(),
+            })
         });
         self.ended = !matches!(event, Event::Progress { .. } | Event::Text { .. });
         event
@@ -134,13 +145,19 @@ impl EngineHandle {
     /// is cancelled.
     pub fn load(&self, path: PathBuf, device: DeviceChoice) -> EventStream {
         self.send(Class::Control, |reporter| {
-            Command::Control(Control::Load { path, device, reporter })
+            Command::Control(Control::Load {
+                path,
+                device,
+                reporter,
+            })
         })
     }
 
     /// Drops the model and every cache, and cancels a load. Ends with `Event::Ready`.
     pub fn unload(&self) -> EventStream {
-        self.send(Class::Control, |reporter| Command::Control(Control::Unload { reporter }))
+        self.send(Class::Control, |reporter| {
+            Command::Control(Control::Unload { reporter })
+        })
     }
 
     /// Asks for an answer. Ends with `Event::Done` or `Event::Failed`.
@@ -158,7 +175,9 @@ impl EngineHandle {
     /// before jobs. Ends with `Event::Ready`, also when the question has come and taken over.
     pub fn prepare(&self, request: Prepare) -> EventStream {
         let work = Work::Prepare(request);
-        self.send(Class::Prepare, |reporter| Command::Job(Job { reporter, work }))
+        self.send(Class::Prepare, |reporter| {
+            Command::Job(Job { reporter, work })
+        })
     }
 
     /// Stops a piece of work within one step, whatever it is doing. Unknown ids are ignored. An

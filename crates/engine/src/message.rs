@@ -3,9 +3,9 @@
 use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 use std::sync::Arc;
+use visavis_llava::Stage;
 use visavis_llava::generate::{FinishReason, Sampling};
 use visavis_llava::prompt::Conversation;
-use visavis_llava::Stage;
 
 /// Names one piece of work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

@@ -14,7 +14,9 @@ pub(crate) struct PictureCache<F> {
 impl<F> PictureCache<F> {
     /// An empty cache.
     pub(crate) fn new() -> Self {
-        Self { kept: Vec::with_capacity(KEPT) }
+        Self {
+            kept: Vec::with_capacity(KEPT),
+        }
     }
 
     /// The features of a picture; marks them as used just now.

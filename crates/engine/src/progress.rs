@@ -15,7 +15,11 @@ const INTERVAL: Duration = Duration::from_millis(250);
 
 /// The failure of work that was under way when the model's code panicked with `reason`.
 pub(crate) fn crashed(reason: &str) -> Failure {
-    let reason = if reason.is_empty() { String::new() } else { format!(" ({reason})") };
+    let reason = if reason.is_empty() {
+        String::new()
+    } else {
+        format!(" ({reason})")
+    };
     Failure {
         code: FailureCode::Crashed,
         message: format!(
@@ -90,11 +94,6 @@ impl Reporter {
         self.shared.forget(self.class, self.id);
         let _ = self.events.send(event);
     }
-
-    /// Leaves the queue with a failure.
-    pub(crate) fn fail(self, code: FailureCode, message: impl Into<String>) {
-        self.finish(Event::Failed(Failure { code, message: message.into() }));
-    }
 }
 
 impl Drop for Reporter {
@@ -156,9 +155,11 @@ impl Watch for StepWatch<'_> {
                 return Err(Interrupted);
             }
             let (done, total) = match share.measure {
-                Measure::Positions { start, units, total: all } => {
-                    (start + units.saturating_mul(done) / total, all)
-                }
+                Measure::Positions {
+                    start,
+                    units,
+                    total: all,
+                } => (start + units.saturating_mul(done) / total, all),
                 Measure::Blocks { seen, pictures } => (seen * total + done, pictures * total),
             };
             share.reporter.progress(share.stage, done, total);

@@ -3,14 +3,15 @@
 use crate::EngineOptions;
 use crate::backend::{Backend, Cache, Row};
 use crate::cache::CachePool;
-use crate::clock::Clock;
 use crate::message::{Event, Failure, FailureCode, Timings};
 use crate::pictures::PictureCache;
 use crate::position::{Position, common_prefix};
 use crate::progress::{Measure, Share, StepWatch};
 use crate::scheduler::{self, Part};
-use crate::sequence::{Job, Outcome, Prompt, PromptPicture, Sequence, Work, cancelled, failure};
-use crate::shared::Class;
+use crate::sequence::{
+    Ending, Job, Outcome, Prompt, PromptPicture, Sequence, Work, cancelled, failure,
+};
+use crate::shared::{Class, Shared};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -34,7 +35,7 @@ pub(crate) struct Loading {
 pub(crate) struct Runner<B: Backend> {
     backend: B,
     options: EngineOptions,
-    clock: Arc<dyn Clock>,
+    shared: Arc<Shared>,
     loading: Loading,
     running: Vec<Sequence<B>>,
     idle: CachePool<B::Cache>,
@@ -45,12 +46,20 @@ impl<B: Backend> Runner<B> {
     pub(crate) fn new(
         backend: B,
         options: EngineOptions,
-        clock: Arc<dyn Clock>,
+        shared: Arc<Shared>,
         loading: Loading,
     ) -> Self {
         let idle = CachePool::new(options.cache_bytes);
         let pictures = PictureCache::new();
-        Self { backend, options, clock, loading, running: Vec::new(), idle, pictures }
+        Self {
+            backend,
+            options,
+            shared,
+            loading,
+            running: Vec::new(),
+            idle,
+            pictures,
+        }
     }
 
     /// Whether no sequence runs.
@@ -59,8 +68,12 @@ impl<B: Backend> Runner<B> {
     }
 
     /// Bytes of all KV caches.
-    pub(crate) fn cache_bytes(&self) -> usize {
-        let running: usize = self.running.iter().map(|sequence| sequence.cache.bytes()).sum();
+    fn cache_bytes(&self) -> usize {
+        let running: usize = self
+            .running
+            .iter()
+            .map(|sequence| sequence.cache.bytes())
+            .sum();
         running + self.idle.bytes()
     }
 
@@ -73,14 +86,26 @@ impl<B: Backend> Runner<B> {
             }
         }
         self.reap();
-        let Some(class) = scheduler::class(waiting, &self.running) else { return };
+        let Some(class) = scheduler::class(waiting, &self.running) else {
+            return;
+        };
         let limit = scheduler::limit(class, self.options.max_batch);
-        while self.running.iter().filter(|s| s.job.reporter.class == class).count() < limit {
-            let Some(job) = scheduler::next(waiting, class) else { break };
+        while self
+            .running
+            .iter()
+            .filter(|s| s.job.reporter.class == class)
+            .count()
+            < limit
+        {
+            let Some(job) = scheduler::next(waiting, class) else {
+                break;
+            };
             self.admit(job);
         }
         let unseen = self.running.iter().enumerate().find_map(|(at, sequence)| {
-            let picture = sequence.unseen().filter(|_| sequence.job.reporter.class == class)?;
+            let picture = sequence
+                .unseen()
+                .filter(|_| sequence.job.reporter.class == class)?;
             Some((at, picture))
         });
         match unseen {
@@ -95,9 +120,13 @@ impl<B: Backend> Runner<B> {
     pub(crate) fn halt(&mut self) -> Vec<Job> {
         let mut back = Vec::new();
         for mut sequence in self.running.drain(..) {
-            if sequence.answer.as_ref().is_some_and(|answer| !answer.ids().is_empty()) {
+            if sequence
+                .answer
+                .as_ref()
+                .is_some_and(|answer| !answer.ids().is_empty())
+            {
                 sequence.stop();
-                sequence.finish();
+                sequence.finish().0.tell();
             } else {
                 back.push(sequence.job);
             }
@@ -109,7 +138,7 @@ impl<B: Backend> Runner<B> {
     pub(crate) fn fail_all(&mut self, failure: &Failure) {
         for mut sequence in self.running.drain(..) {
             sequence.outcome = Some(Outcome::Failed(failure.clone()));
-            sequence.finish();
+            sequence.finish().0.tell();
         }
     }
 
@@ -136,7 +165,11 @@ impl<B: Backend> Runner<B> {
             .unwrap_or_else(|| self.backend.new_cache());
         let ready = job.reporter.submitted.max(self.loading.at);
         let waited = job.reporter.submitted < self.loading.at;
-        let load_s = if waited { self.loading.took.as_secs_f64() } else { 0.0 };
+        let load_s = if waited {
+            self.loading.took.as_secs_f64()
+        } else {
+            0.0
+        };
         self.running.push(Sequence {
             prompt: prompt.positions.len(),
             positions: prompt.positions,
@@ -146,7 +179,10 @@ impl<B: Backend> Runner<B> {
             features: Vec::new(),
             answer,
             ready,
-            timings: Timings { load_s, ..Timings::default() },
+            timings: Timings {
+                load_s,
+                ..Timings::default()
+            },
             outcome: None,
         });
     }
@@ -185,7 +221,11 @@ impl<B: Backend> Runner<B> {
             return Err(Error::Request("there is nothing to answer".into()));
         }
         if length.saturating_add(room) > limit {
-            return Err(Error::ContextFull { prompt: length, answer: room, limit });
+            return Err(Error::ContextFull {
+                prompt: length,
+                answer: room,
+                limit,
+            });
         }
         Ok(prompt)
     }
@@ -203,19 +243,25 @@ impl<B: Backend> Runner<B> {
         self.reap();
     }
 
-    /// Sends the last events of sequences that are done, and keeps their caches.
+    /// Keeps the caches of sequences that are done, and then sends their last events: who hears
+    /// one finds the status as it is after it.
     fn reap(&mut self) {
-        let (done, running) =
-            std::mem::take(&mut self.running).into_iter().partition(|s| s.outcome.is_some());
+        let (done, running): (Vec<_>, Vec<_>) = std::mem::take(&mut self.running)
+            .into_iter()
+            .partition(|s| s.outcome.is_some());
         self.running = running;
-        let done: Vec<Sequence<B>> = done;
+        let mut endings = Vec::with_capacity(done.len());
         for sequence in done {
-            let class = sequence.job.reporter.class;
-            // What a cancelled reading ahead had computed is not wanted; the others' is.
-            if let Some((cache, positions)) = sequence.finish() {
-                self.idle.put(cache, positions, class == Class::Batch);
+            let expendable = sequence.job.reporter.class == Class::Batch;
+            let (ending, cache) = sequence.finish();
+            if let Some((cache, positions)) = cache {
+                self.idle.put(cache, positions, expendable);
             }
+            endings.push(ending);
         }
+        let bytes = self.cache_bytes();
+        self.shared.publish(|snapshot| snapshot.cache_bytes = bytes);
+        endings.into_iter().for_each(Ending::tell);
     }
 
     /// Looks at one picture of the sequence at `at`, unless its features are still there.
@@ -226,10 +272,16 @@ impl<B: Backend> Runner<B> {
                 let seen = self.look(at, picture);
                 let failed = matches!(&seen, Err(error) if !matches!(error, Error::Interrupted(_)));
                 // Once more, if idle caches held memory that it may have lacked.
-                if failed && self.free() { self.look(at, picture) } else { seen }
+                if failed && self.free() {
+                    self.look(at, picture)
+                } else {
+                    seen
+                }
             }
         };
-        let Some(sequence) = self.running.get_mut(at) else { return };
+        let Some(sequence) = self.running.get_mut(at) else {
+            return;
+        };
         match features {
             Ok(features) => {
                 self.pictures.put(picture.key, Arc::clone(&features));
@@ -244,7 +296,12 @@ impl<B: Backend> Runner<B> {
     fn look(&mut self, at: usize, picture: PromptPicture) -> Result<Arc<B::Features>, Error> {
         let missing = || Error::Request(format!("picture {} did not come with it", picture.index));
         let sequence = self.running.get(at).ok_or_else(missing)?;
-        let rgb = sequence.job.work.pictures().get(picture.index).ok_or_else(missing)?;
+        let rgb = sequence
+            .job
+            .work
+            .pictures()
+            .get(picture.index)
+            .ok_or_else(missing)?;
         let shares = self.running.iter().enumerate().map(|(other, sequence)| {
             let (stage, measure) = if other == at {
                 let seen = sequence.features.len() as u64;
@@ -253,12 +310,17 @@ impl<B: Backend> Runner<B> {
             } else {
                 sequence.standing()
             };
-            Share { reporter: &sequence.job.reporter, stage, measure, takes_part: other == at }
+            Share {
+                reporter: &sequence.job.reporter,
+                stage,
+                measure,
+                takes_part: other == at,
+            }
         });
         let watch = StepWatch(shares.collect());
-        let begun = self.clock.now();
+        let begun = self.shared.clock.now();
         let features = self.backend.see(rgb, &watch)?;
-        let took = self.clock.now().saturating_sub(begun);
+        let took = self.shared.clock.now().saturating_sub(begun);
         if let Some(sequence) = self.running.get_mut(at) {
             sequence.timings.image_s += took.as_secs_f64();
         }
@@ -284,17 +346,22 @@ impl<B: Backend> Runner<B> {
         let freed = self.free();
         for part in &parts {
             let alone = if freed || parts.len() > 1 {
-                self.pass(std::slice::from_ref(part)).map_err(|error| error.to_string())
+                self.pass(std::slice::from_ref(part))
+                    .map_err(|error| error.to_string())
             } else {
                 Err(error.to_string())
             };
-            let Some(sequence) = self.running.get_mut(part.at) else { continue };
+            let Some(sequence) = self.running.get_mut(part.at) else {
+                continue;
+            };
             match alone {
                 Ok(()) => {}
                 Err(_) if !sequence.job.reporter.wanted() => sequence.stop(),
                 Err(message) => {
-                    sequence.outcome =
-                        Some(Outcome::Failed(Failure { code: FailureCode::Computation, message }));
+                    sequence.outcome = Some(Outcome::Failed(Failure {
+                        code: FailureCode::Computation,
+                        message,
+                    }));
                 }
             }
         }
@@ -304,7 +371,9 @@ impl<B: Backend> Runner<B> {
     /// step that is interrupted without a reason would be repeated for ever.
     fn note_interruption(&mut self, parts: &[Part]) {
         let unwanted = |sequence: &Sequence<B>| !sequence.job.reporter.wanted();
-        let any = parts.iter().any(|part| self.running.get(part.at).is_some_and(unwanted));
+        let any = parts
+            .iter()
+            .any(|part| self.running.get(part.at).is_some_and(unwanted));
         for part in parts {
             if let Some(sequence) = self.running.get_mut(part.at)
                 && (!any || unwanted(sequence))
@@ -322,14 +391,16 @@ impl<B: Backend> Runner<B> {
 
     /// One forward pass over `parts` and the choice of the next tokens.
     fn pass(&mut self, parts: &[Part]) -> Result<(), Error> {
-        let begun = self.clock.now();
+        let begun = self.shared.clock.now();
         let outputs = self.forward(parts)?;
         for (part, logits) in parts.iter().zip(outputs) {
             self.deliver(part, logits);
         }
-        let took = self.clock.now().saturating_sub(begun).as_secs_f64();
+        let took = self.shared.clock.now().saturating_sub(begun).as_secs_f64();
         for part in parts {
-            let Some(sequence) = self.running.get_mut(part.at) else { continue };
+            let Some(sequence) = self.running.get_mut(part.at) else {
+                continue;
+            };
             if part.range.start < sequence.prompt {
                 sequence.timings.prefill_s += took;
                 sequence.timings.prefill_tokens += part.range.len();
@@ -354,17 +425,28 @@ impl<B: Backend> Runner<B> {
                 let input = sequence.pieces(&part.range).ok_or_else(|| {
                     Error::Request("a picture's features are missing; ask again".into())
                 })?;
-                rows.push(Row { cache: &mut sequence.cache, input, logits: part.logits });
+                rows.push(Row {
+                    cache: &mut sequence.cache,
+                    input,
+                    logits: part.logits,
+                });
             }
             let reporter = &sequence.job.reporter;
-            shares.push(Share { reporter, stage, measure, takes_part: part.is_some() });
+            shares.push(Share {
+                reporter,
+                stage,
+                measure,
+                takes_part: part.is_some(),
+            });
         }
         self.backend.forward(&mut rows, &StepWatch(shares))
     }
 
     /// Gives a sequence what the pass found out about it.
     fn deliver(&mut self, part: &Part, logits: Option<Vec<f32>>) {
-        let Some(sequence) = self.running.get_mut(part.at) else { return };
+        let Some(sequence) = self.running.get_mut(part.at) else {
+            return;
+        };
         if !sequence.reading() {
             // Every row of every picture is in the cache now.
             sequence.features.clear();
@@ -380,16 +462,23 @@ impl<B: Backend> Runner<B> {
         }
         let Some(logits) = logits else {
             let message = "the model returned no result for a sequence".into();
-            let failure = Failure { code: FailureCode::Computation, message };
+            let failure = Failure {
+                code: FailureCode::Computation,
+                message,
+            };
             sequence.outcome = Some(Outcome::Failed(failure));
             return;
         };
         let first = answer.ids().is_empty();
         match answer.accept(&logits) {
             Err(error) => sequence.fail(&error),
-            Ok(TokenStep { token, text, finish }) => {
+            Ok(TokenStep {
+                token,
+                text,
+                finish,
+            }) => {
                 if first {
-                    let waited = self.clock.now().saturating_sub(sequence.ready);
+                    let waited = self.shared.clock.now().saturating_sub(sequence.ready);
                     sequence.timings.first_token_s = waited.as_secs_f64();
                 }
                 sequence.job.reporter.text(text.unwrap_or_default());

@@ -23,18 +23,21 @@ pub(crate) struct Part {
 }
 
 /// The most urgent class that has work.
-pub(crate) fn class<B: Backend>(
-    waiting: &VecDeque<Job>,
-    running: &[Sequence<B>],
-) -> Option<Class> {
+pub(crate) fn class<B: Backend>(waiting: &VecDeque<Job>, running: &[Sequence<B>]) -> Option<Class> {
     let waiting = waiting.iter().map(|job| job.reporter.class);
-    waiting.chain(running.iter().map(|sequence| sequence.job.reporter.class)).min()
+    waiting
+        .chain(running.iter().map(|sequence| sequence.job.reporter.class))
+        .min()
 }
 
 /// How many sequences of a class run together. Reading ahead is one at a time, so that what the
 /// person turned to first is ready first.
 pub(crate) fn limit(class: Class, max_batch: usize) -> usize {
-    if class == Class::Prepare { 1 } else { max_batch.max(1) }
+    if class == Class::Prepare {
+        1
+    } else {
+        max_batch.max(1)
+    }
 }
 
 /// Takes the longest waiting work of a class out of the queue.
@@ -62,7 +65,11 @@ pub(crate) fn plan<B: Backend>(running: &[Sequence<B>], class: Class, chunk: usi
         };
         if start < end {
             let logits = sequence.answer.is_some() && end == sequence.positions.len();
-            parts.push(Part { at, range: start..end, logits });
+            parts.push(Part {
+                at,
+                range: start..end,
+                logits,
+            });
         }
     }
     parts

@@ -1,8 +1,8 @@
 //! One piece of work, from the queue to its last event.
 
 use crate::backend::{Backend, Cache, Piece};
-use crate::message::{Completion, Event, Failure, FailureCode, Prepare, Request, RequestPicture};
 use crate::message::Timings;
+use crate::message::{Completion, Event, Failure, FailureCode, Prepare, Request, RequestPicture};
 use crate::position::{PictureKey, Position};
 use crate::progress::{Measure, Reporter};
 use std::ops::Range;
@@ -65,9 +65,9 @@ impl Work {
             }
         }
         match self {
-            Self::Answer(request) if request.max_tokens == 0 => {
-                Err(Error::Request("an answer needs room for at least one token".into()))
-            }
+            Self::Answer(request) if request.max_tokens == 0 => Err(Error::Request(
+                "an answer needs room for at least one token".into(),
+            )),
             _ => Ok(()),
         }
     }
@@ -102,7 +102,10 @@ impl Prompt {
         let keys: Vec<PictureKey> = pictures.iter().map(PictureKey::of).collect();
         let rows = u32::try_from(rows)
             .map_err(|_| Error::Request(format!("a picture cannot take {rows} positions")))?;
-        let mut prompt = Self { positions: Vec::new(), pictures: Vec::new() };
+        let mut prompt = Self {
+            positions: Vec::new(),
+            pictures: Vec::new(),
+        };
         for token in tokens {
             match *token {
                 PromptToken::Id(id) => prompt.positions.push(Position::Id(id)),
@@ -110,13 +113,28 @@ impl Prompt {
                     let key = *keys.get(index).ok_or_else(|| {
                         Error::Request(format!("picture {} did not come with it", index + 1))
                     })?;
-                    prompt.positions.extend((0..rows).map(|row| Position::Image(key, row)));
+                    prompt
+                        .positions
+                        .extend((0..rows).map(|row| Position::Image(key, row)));
                     let end = prompt.positions.len();
                     prompt.pictures.push(PromptPicture { index, key, end });
                 }
             }
         }
         Ok(prompt)
+    }
+}
+
+/// The last event of a piece of work, still to be sent.
+pub(crate) struct Ending {
+    reporter: Reporter,
+    event: Event,
+}
+
+impl Ending {
+    /// Sends it.
+    pub(crate) fn tell(self) {
+        self.reporter.finish(self.event);
     }
 }
 
@@ -161,14 +179,24 @@ impl<B: Backend> Sequence<B> {
     pub(crate) fn unseen(&self) -> Option<PromptPicture> {
         let have = self.cache.len();
         let seen = |key| self.features.iter().any(|(other, _)| *other == key);
-        self.pictures.iter().find(|picture| have < picture.end && !seen(picture.key)).copied()
+        self.pictures
+            .iter()
+            .find(|picture| have < picture.end && !seen(picture.key))
+            .copied()
     }
 
     /// What the sequence is doing, and how far it is.
     pub(crate) fn standing(&self) -> (Stage, Measure) {
         if self.reading() {
             let (start, total) = (self.cache.len() as u64, self.prompt as u64);
-            (Stage::Reading, Measure::Positions { start, units: 0, total })
+            (
+                Stage::Reading,
+                Measure::Positions {
+                    start,
+                    units: 0,
+                    total,
+                },
+            )
         } else {
             (Stage::Writing, self.writing())
         }
@@ -178,7 +206,14 @@ impl<B: Backend> Sequence<B> {
     pub(crate) fn share(&self, range: &Range<usize>) -> (Stage, Measure) {
         if range.start < self.prompt {
             let (start, units) = (range.start as u64, range.len() as u64);
-            (Stage::Reading, Measure::Positions { start, units, total: self.prompt as u64 })
+            (
+                Stage::Reading,
+                Measure::Positions {
+                    start,
+                    units,
+                    total: self.prompt as u64,
+                },
+            )
         } else {
             (Stage::Writing, self.writing())
         }
@@ -190,7 +225,11 @@ impl<B: Backend> Sequence<B> {
             Work::Prepare(_) => 0,
         };
         let written = self.answer.as_ref().map_or(0, |answer| answer.ids().len());
-        Measure::Positions { start: written as u64, units: 0, total }
+        Measure::Positions {
+            start: written as u64,
+            units: 0,
+            total,
+        }
     }
 
     /// The model's input for `range`; `None` if a picture in it was not seen.
@@ -209,7 +248,10 @@ impl<B: Backend> Sequence<B> {
                 (Position::Image(key, row), _) => {
                     let (_, features) = self.features.iter().find(|(other, _)| *other == key)?;
                     let rows = row as usize..row as usize + 1;
-                    pieces.push(Piece::Image { features: Arc::clone(features), rows });
+                    pieces.push(Piece::Image {
+                        features: Arc::clone(features),
+                        rows,
+                    });
                     last = Some(key);
                 }
             }
@@ -236,13 +278,28 @@ impl<B: Backend> Sequence<B> {
         self.outcome = Some(Outcome::Failed(failure(error)));
     }
 
-    /// Sends the last event. Returns the cache and the positions it holds, where they are sound.
-    pub(crate) fn finish(self) -> Option<(B::Cache, Vec<Position>)> {
-        let Self { job, mut positions, prompt, cache, answer, mut timings, outcome, .. } = self;
+    /// Takes the sequence apart: its last event, and the cache with the positions it holds, where
+    /// they are sound.
+    pub(crate) fn finish(self) -> (Ending, Option<(B::Cache, Vec<Position>)>) {
+        let Self {
+            job,
+            mut positions,
+            prompt,
+            cache,
+            answer,
+            mut timings,
+            outcome,
+            ..
+        } = self;
         let event = match (outcome, answer) {
             (Some(Outcome::Failed(failure)), _) => {
-                job.reporter.finish(Event::Failed(failure));
-                return None;
+                return (
+                    Ending {
+                        reporter: job.reporter,
+                        event: Event::Failed(failure),
+                    },
+                    None,
+                );
             }
             (Some(Outcome::Answered(finish_reason)), Some(answer)) => {
                 timings.decode_tokens = answer.ids().len();
@@ -256,9 +313,14 @@ impl<B: Backend> Sequence<B> {
             }
             _ => Event::Ready,
         };
-        job.reporter.finish(event);
         positions.truncate(cache.len());
-        Some((cache, positions))
+        (
+            Ending {
+                reporter: job.reporter,
+                event,
+            },
+            Some((cache, positions)),
+        )
     }
 }
 
@@ -275,7 +337,10 @@ fn expanded(positions: &[Position]) -> Vec<i64> {
 
 /// The failure of work that was cancelled before its first token.
 pub(crate) fn cancelled() -> Failure {
-    Failure { code: FailureCode::Cancelled, message: "cancelled".into() }
+    Failure {
+        code: FailureCode::Cancelled,
+        message: "cancelled".into(),
+    }
 }
 
 /// A model's error, as the engine reports it.
@@ -291,5 +356,8 @@ pub(crate) fn failure(error: &Error) -> Failure {
         Error::Interrupted(_) => return cancelled(),
         Error::Tensor(_) => FailureCode::Computation,
     };
-    Failure { code, message: error.to_string() }
+    Failure {
+        code,
+        message: error.to_string(),
+    }
 }

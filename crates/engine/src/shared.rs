@@ -57,7 +57,9 @@ impl Shared {
         let flag = Arc::new(AtomicBool::new(false));
         let mut works = lock(&self.works);
         if class == Class::Control {
-            for ((_, _), earlier) in works.iter().filter(|((class, _), _)| *class == Class::Control)
+            for ((_, _), earlier) in works
+                .iter()
+                .filter(|((class, _), _)| *class == Class::Control)
             {
                 earlier.store(true, Ordering::Release);
             }
@@ -87,8 +89,19 @@ impl Shared {
     /// What `EngineHandle::status` answers.
     pub(crate) fn status(&self) -> Status {
         let queue = lock(&self.works).keys().map(|(_, id)| *id).collect();
-        let Snapshot { model, device, loading, cache_bytes } = lock(&self.snapshot).clone();
-        Status { model, device, loading, queue, cache_bytes }
+        let Snapshot {
+            model,
+            device,
+            loading,
+            cache_bytes,
+        } = lock(&self.snapshot).clone();
+        Status {
+            model,
+            device,
+            loading,
+            queue,
+            cache_bytes,
+        }
     }
 }
 

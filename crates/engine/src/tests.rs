@@ -1,8 +1,8 @@
 //! The engine on a model of a few lines: what is computed, in which order, and what is left
 //! standing when something goes wrong.
 
-mod fake;
 mod failures;
+mod fake;
 mod reuse;
 mod scheduling;
 mod streaming;

@@ -88,7 +88,10 @@ impl<L: Loader> Engine<L> {
     /// Takes every message that is there, and waits for one if there is nothing to do. `false`
     /// when nothing is left to do and nothing can come.
     fn collect(&mut self) -> bool {
-        let busy = self.runner.as_ref().is_some_and(|runner| !runner.is_finished());
+        let busy = self
+            .runner
+            .as_ref()
+            .is_some_and(|runner| !runner.is_finished());
         if !busy && self.waiting.is_empty() && self.controls.is_empty() {
             match self.commands.recv() {
                 Ok(command) => self.enter(command),
@@ -112,11 +115,18 @@ impl<L: Loader> Engine<L> {
 
     fn control(&mut self, control: Control) {
         match control {
-            Control::Load { path, device, reporter } => self.load(path, device, reporter),
+            Control::Load {
+                path,
+                device,
+                reporter,
+            } => self.load(path, device, reporter),
             Control::Unload { reporter } => {
                 self.retire();
                 let next = "the model was unloaded; load a model and ask again";
-                let failure = Failure { code: FailureCode::NoModel, message: next.into() };
+                let failure = Failure {
+                    code: FailureCode::NoModel,
+                    message: next.into(),
+                };
                 self.fail_waiting(&failure);
                 reporter.finish(Event::Ready);
             }
@@ -144,12 +154,20 @@ impl<L: Loader> Engine<L> {
             }
         };
         let at = self.shared.clock.now();
-        let loading = Loading { at, took: at.saturating_sub(begun) };
+        let loading = Loading {
+            at,
+            took: at.saturating_sub(begun),
+        };
         let device = backend.device_name();
-        let clock = Arc::clone(&self.shared.clock);
-        self.runner = Some(Runner::new(backend, self.options.clone(), clock, loading));
+        let shared = Arc::clone(&self.shared);
+        self.runner = Some(Runner::new(backend, self.options.clone(), shared, loading));
         self.shared.publish(|snapshot| {
-            *snapshot = Snapshot { model: Some(path), device, loading: false, cache_bytes: 0 };
+            *snapshot = Snapshot {
+                model: Some(path),
+                device,
+                loading: false,
+                cache_bytes: 0,
+            };
         });
         reporter.finish(Event::Ready);
     }
@@ -160,7 +178,11 @@ impl<L: Loader> Engine<L> {
         while let Ok(command) = self.commands.try_recv() {
             self.enter(command);
         }
-        if !self.controls.iter().any(|control| matches!(control, Control::Load { .. })) {
+        if !self
+            .controls
+            .iter()
+            .any(|control| matches!(control, Control::Load { .. }))
+        {
             let (code, message) = match failure.code {
                 FailureCode::Cancelled => (
                     FailureCode::NoModel,
@@ -194,8 +216,9 @@ impl<L: Loader> Engine<L> {
 
     /// Ends waiting work that nobody wants any more.
     fn sweep(&mut self) {
-        let (keep, gone): (VecDeque<Job>, VecDeque<Job>) =
-            std::mem::take(&mut self.waiting).into_iter().partition(|job| job.reporter.wanted());
+        let (keep, gone): (VecDeque<Job>, VecDeque<Job>) = std::mem::take(&mut self.waiting)
+            .into_iter()
+            .partition(|job| job.reporter.wanted());
         self.waiting = keep;
         for job in gone {
             job.reporter.finish(Event::Failed(cancelled()));
@@ -205,16 +228,16 @@ impl<L: Loader> Engine<L> {
     fn step(&mut self) {
         let Some(runner) = &mut self.runner else {
             let message = "no model is loaded; choose one with --model, or load one first";
-            let failure = Failure { code: FailureCode::NoModel, message: message.into() };
+            let failure = Failure {
+                code: FailureCode::NoModel,
+                message: message.into(),
+            };
             return self.fail_waiting(&failure);
         };
         let waiting = &mut self.waiting;
-        match catch_unwind(AssertUnwindSafe(|| {
-            runner.step(waiting);
-            runner.cache_bytes()
-        })) {
-            Ok(bytes) => self.shared.publish(|snapshot| snapshot.cache_bytes = bytes),
-            Err(panic) => self.crash(panic),
+        let stepped = catch_unwind(AssertUnwindSafe(|| runner.step(waiting)));
+        if let Err(panic) = stepped {
+            self.crash(panic);
         }
     }
 
@@ -241,7 +264,8 @@ impl<L: Loader> Engine<L> {
     }
 
     fn take_runner(&mut self) -> Option<Runner<L::Backend>> {
-        self.shared.publish(|snapshot| *snapshot = Snapshot::default());
+        self.shared
+            .publish(|snapshot| *snapshot = Snapshot::default());
         self.runner.take()
     }
 

@@ -23,7 +23,10 @@ fn message(stream: EventStream) -> String {
 #[test]
 fn without_a_model_every_request_says_so() {
     let (engine, _) = engine(EngineOptions::default());
-    assert_eq!(failed(engine.submit(ask(None, "a", 3))), FailureCode::NoModel);
+    assert_eq!(
+        failed(engine.submit(ask(None, "a", 3))),
+        FailureCode::NoModel
+    );
     assert_eq!(failed(engine.prepare(ahead(3))), FailureCode::NoModel);
     assert_eq!(all(engine.unload()), [Event::Ready]);
 }
@@ -37,7 +40,10 @@ fn a_damaged_model_fails_what_waited_for_it_and_no_more() {
     let waiting = engine.submit(ask(None, "a", 3));
     stops.release();
     let told = message(damaged);
-    assert!(told.contains("damaged") && told.contains("download it again"), "{told}");
+    assert!(
+        told.contains("damaged") && told.contains("download it again"),
+        "{told}"
+    );
     assert_eq!(failed(waiting), FailureCode::BadModel);
     assert_eq!(engine.status().model, None);
     assert!(!engine.status().loading);
@@ -47,9 +53,10 @@ fn a_damaged_model_fails_what_waited_for_it_and_no_more() {
 
 #[test]
 fn a_panic_fails_what_is_in_flight_and_the_engine_lives() {
-    for (stage, trouble) in
-        [(Stage::Reading, Trouble::Panic), (Stage::Seeing, Trouble::Panic)]
-    {
+    for (stage, trouble) in [
+        (Stage::Reading, Trouble::Panic),
+        (Stage::Seeing, Trouble::Panic),
+    ] {
         let (engine, world) = loaded(EngineOptions::default());
         let whole = done(engine.submit(ask(Some(3), "what is it", 9)));
         let stops = world.stops();
@@ -66,9 +73,15 @@ fn a_panic_fails_what_is_in_flight_and_the_engine_lives() {
         assert_eq!((status.model, status.cache_bytes), (None, 0));
         assert!(status.queue.is_empty());
         assert_eq!(world.calls().last(), Some(&Call::Drop));
-        assert_eq!(failed(engine.submit(ask(None, "a", 3))), FailureCode::NoModel);
+        assert_eq!(
+            failed(engine.submit(ask(None, "a", 3))),
+            FailureCode::NoModel
+        );
         assert_eq!(all(load(&engine, "fake")).last(), Some(&Event::Ready));
-        assert_eq!(done(engine.submit(ask(Some(3), "what is it", 9))).text, whole.text);
+        assert_eq!(
+            done(engine.submit(ask(Some(3), "what is it", 9))).text,
+            whole.text
+        );
     }
 }
 
@@ -85,7 +98,10 @@ fn a_panic_while_loading_or_unloading_is_survived() {
     // Both at once: a panic in a step, and another while what is left is dropped.
     world.trouble(Stage::Loading, Trouble::PanicInDrop);
     world.trouble(Stage::Reading, Trouble::Panic);
-    assert_eq!(failed(engine.submit(ask(None, "a", 3))), FailureCode::Crashed);
+    assert_eq!(
+        failed(engine.submit(ask(None, "a", 3))),
+        FailureCode::Crashed
+    );
     assert_eq!(all(load(&engine, "fake")).last(), Some(&Event::Ready));
     assert_eq!(done(engine.submit(ask(None, "a", 3))).token_ids.len(), 3);
 }
@@ -95,7 +111,9 @@ fn a_panic_while_loading_or_unloading_is_survived() {
 fn pair(troubles: &[Trouble]) -> [(EventStream, String); 2] {
     let (engine, world) = loaded(EngineOptions::default());
     let requests = [batch(None, "first job", 9), batch(Some(3), "second job", 9)];
-    let alone = requests.clone().map(|request| done(engine.submit(request)).text);
+    let alone = requests
+        .clone()
+        .map(|request| done(engine.submit(request)).text);
     assert_eq!(all(load(&engine, "fake")).last(), Some(&Event::Ready));
     let stops = world.stops();
     let [first, second] = requests;
@@ -135,7 +153,10 @@ fn a_batch_that_runs_out_of_memory_is_tried_one_by_one() {
 #[test]
 fn a_single_question_without_memory_fails_after_idle_caches_are_gone() {
     let (engine, world) = loaded(EngineOptions::default());
-    done(engine.submit(ask(None, "keep me", 3)));
+    // Shares too little with the question to be used for it.
+    let mut other = ask(None, "something else entirely", 3);
+    other.conversation.system = Some("T".into());
+    done(engine.submit(other));
     world.trouble(Stage::Reading, Trouble::Memory);
     assert_eq!(done(engine.submit(ask(Some(3), "a", 3))).token_ids.len(), 3);
     let (engine, world) = loaded(EngineOptions::default());
@@ -150,12 +171,20 @@ fn a_full_context_is_said_before_any_work() {
     let (engine, world) = loaded(EngineOptions::default());
     let told = message(engine.submit(ask(Some(3), "a", CONTEXT)));
     let numbers = [CONTEXT.to_string(), "new conversation".into()];
-    assert!(numbers.iter().all(|part| told.contains(part.as_str())), "{told}");
+    assert!(
+        numbers.iter().all(|part| told.contains(part.as_str())),
+        "{told}"
+    );
     let long = "x".repeat(CONTEXT);
-    assert_eq!(failed(engine.submit(ask(None, &long, 1))), FailureCode::ContextFull);
+    assert_eq!(
+        failed(engine.submit(ask(None, &long, 1))),
+        FailureCode::ContextFull
+    );
     assert_eq!(world.calls(), []);
     // The last position that fits is used.
-    let length = done(engine.submit(ask(None, "a", 1))).prompt_token_ids.len();
+    let length = done(engine.submit(ask(None, "a", 1)))
+        .prompt_token_ids
+        .len();
     let fits = engine.submit(ask(None, "a", CONTEXT - length));
     assert!(matches!(all(fits).last(), Some(Event::Done(_))));
     let one_more = engine.submit(ask(None, "a", CONTEXT - length + 1));
@@ -173,7 +202,14 @@ fn requests_that_make_no_sense_are_refused() {
     empty.pictures[0] = picture(0);
     let mut wild = ask(None, "a", 3);
     wild.sampling.temperature = f64::NAN;
-    for request in [missing, torn, empty, wild, ask(None, "a", 0), ask(None, "", 3)] {
+    for request in [
+        missing,
+        torn,
+        empty,
+        wild,
+        ask(None, "a", 0),
+        ask(None, "", 3),
+    ] {
         assert_eq!(failed(engine.submit(request)), FailureCode::BadRequest);
     }
     assert_eq!(world.calls(), []);
@@ -190,7 +226,10 @@ fn the_thread_ends_with_the_last_handle() {
     drop(second);
     let begun = Instant::now();
     while world.calls().last() != Some(&Call::Drop) {
-        assert!(begun.elapsed() < Duration::from_secs(60), "the model was not dropped");
+        assert!(
+            begun.elapsed() < Duration::from_secs(60),
+            "the model was not dropped"
+        );
         std::thread::sleep(Duration::from_millis(1));
     }
 }

@@ -7,13 +7,14 @@ use crate::{
     Completion, EngineHandle, EngineOptions, Event, EventStream, Prepare, Priority, Request,
     RequestPicture,
 };
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use visavis_llava::device::DeviceChoice;
-use visavis_llava::generate::Sampling;
+use visavis_llava::generate::{FinishReason, Sampling};
 use visavis_llava::prompt::{Conversation, Message};
 use visavis_llava::tokenizer::{PieceKind, SpecialIds};
 use visavis_llava::{Error, Result, Stage, Tokenizer, Watch};
@@ -59,16 +60,23 @@ struct Gate {
 
 /// The test's side.
 pub(crate) struct Stops {
-    pub(crate) at: Receiver<Stage>,
-    pub(crate) on: Sender<()>,
+    at: Receiver<Stage>,
+    on: Sender<()>,
+    held: Cell<bool>,
 }
 
 impl Stops {
-    /// Waits until the model stands in `stage`, letting it pass all others.
-    pub(crate) fn wait(&self, stage: Stage) {
-        while self.at.recv_timeout(Duration::from_secs(60)).unwrap() != stage {
+    /// Lets the model go to the next boundary, and says where that is.
+    pub(crate) fn next(&self) -> Stage {
+        if self.held.replace(true) {
             self.on.send(()).unwrap();
         }
+        self.at.recv_timeout(Duration::from_secs(20)).unwrap()
+    }
+
+    /// Lets the model go until it stands in `stage`.
+    pub(crate) fn wait(&self, stage: Stage) {
+        while self.next() != stage {}
     }
 
     /// Lets the model run freely from now on.
@@ -99,11 +107,23 @@ impl World {
     /// Positions computed by the calls so far.
     pub(crate) fn computed(&self) -> usize {
         let calls = self.calls();
-        calls.iter().map(|call| if let Call::Forward(rows) = call { rows.iter().sum() } else { 0 }).sum()
+        calls
+            .iter()
+            .map(|call| {
+                if let Call::Forward(rows) = call {
+                    rows.iter().sum()
+                } else {
+                    0
+                }
+            })
+            .sum()
     }
 
     pub(crate) fn seen(&self) -> usize {
-        self.calls().iter().filter(|call| matches!(call, Call::See(_))).count()
+        self.calls()
+            .iter()
+            .filter(|call| matches!(call, Call::See(_)))
+            .count()
     }
 
     pub(crate) fn trouble(&self, stage: Stage, trouble: Trouble) {
@@ -115,7 +135,11 @@ impl World {
         let (at, stops_at) = channel();
         let (stops_on, on) = channel();
         *self.gate.lock().unwrap() = Some(Gate { at, on });
-        Stops { at: stops_at, on: stops_on }
+        Stops {
+            at: stops_at,
+            on: stops_on,
+            held: Cell::new(false),
+        }
     }
 
     fn next_trouble(&self, stage: Stage) -> Option<Trouble> {
@@ -147,7 +171,9 @@ impl World {
             *self.now.lock().unwrap() += *self.tick.lock().unwrap();
             let mut gate = self.gate.lock().unwrap();
             // The test that let go of its side no longer wants stops.
-            let stopped = gate.as_ref().is_none_or(|g| g.at.send(stage).is_ok() && g.on.recv().is_ok());
+            let stopped = gate
+                .as_ref()
+                .is_none_or(|g| g.at.send(stage).is_ok() && g.on.recv().is_ok());
             if !stopped {
                 *gate = None;
             }
@@ -194,9 +220,15 @@ impl Loader for FakeLoader {
         self.0.boundaries(Stage::Loading, watch)?;
         self.0.maybe_fail(Stage::Loading)?;
         if path.ends_with("damaged") {
-            return Err(Error::checkpoint(path, "it is cut short; download it again"));
+            return Err(Error::checkpoint(
+                path,
+                "it is cut short; download it again",
+            ));
         }
-        Ok(FakeModel { world: Arc::clone(&self.0), tokenizer: tokenizer() })
+        Ok(FakeModel {
+            world: Arc::clone(&self.0),
+            tokenizer: tokenizer(),
+        })
     }
 }
 
@@ -235,7 +267,11 @@ impl Backend for FakeModel {
     }
 
     fn see(&self, picture: &RequestPicture, watch: &dyn Watch) -> Result<u64> {
-        self.world.calls.lock().unwrap().push(Call::See(picture.width));
+        self.world
+            .calls
+            .lock()
+            .unwrap()
+            .push(Call::See(picture.width));
         self.world.maybe_fail(Stage::Seeing)?;
         self.world.boundaries(Stage::Seeing, watch)?;
         Ok(u64::from(picture.width) << 32)
@@ -252,7 +288,11 @@ impl Backend for FakeModel {
     ) -> Result<Vec<Option<Vec<f32>>>> {
         let inputs: Vec<Vec<u64>> = rows.iter().map(|row| values(&row.input)).collect();
         let lengths = inputs.iter().map(Vec::len).collect();
-        self.world.calls.lock().unwrap().push(Call::Forward(lengths));
+        self.world
+            .calls
+            .lock()
+            .unwrap()
+            .push(Call::Forward(lengths));
         let trouble = self.world.next_trouble(Stage::Reading);
         match trouble {
             Some(Trouble::Panic) => panic!("the model's code is wrong"),
@@ -283,9 +323,10 @@ fn values(input: &[Piece<u64>]) -> Vec<u64> {
         .iter()
         .flat_map(|piece| match piece {
             Piece::Tokens(ids) => ids.iter().map(|id| u64::from(*id)).collect::<Vec<_>>(),
-            Piece::Image { features, rows } => {
-                rows.clone().map(|row| **features + 1000 + row as u64).collect()
-            }
+            Piece::Image { features, rows } => rows
+                .clone()
+                .map(|row| **features + 1000 + row as u64)
+                .collect(),
         })
         .collect()
 }
@@ -299,7 +340,9 @@ const LETTER: usize = SPACE + 1;
 /// before, and `</s>` once in a while.
 fn logits(cache: &[u64], pieces: usize) -> Vec<f32> {
     let hash = cache.iter().fold(7u64, |hash, value| {
-        (hash ^ value).wrapping_mul(0x0100_0000_01b3).rotate_left(23)
+        (hash ^ value)
+            .wrapping_mul(0x0100_0000_01b3)
+            .rotate_left(23)
     });
     let id = match cache.last() {
         Some(&COLON) => SPACE,
@@ -334,13 +377,19 @@ pub(crate) fn engine(options: EngineOptions) -> (EngineHandle, Arc<World>) {
     let world = Arc::new(World::default());
     let loader = FakeLoader(Arc::clone(&world));
     let clock: Arc<dyn Clock> = world.clone();
-    (EngineHandle::start_with(loader, clock, options).unwrap(), world)
+    (
+        EngineHandle::start_with(loader, clock, options).unwrap(),
+        world,
+    )
 }
 
 /// An engine that has loaded the fake model.
 pub(crate) fn loaded(options: EngineOptions) -> (EngineHandle, Arc<World>) {
     let (engine, world) = engine(options);
-    assert_eq!(all(engine.load("fake".into(), DeviceChoice::Cpu)).last(), Some(&Event::Ready));
+    assert_eq!(
+        all(engine.load("fake".into(), DeviceChoice::Cpu)).last(),
+        Some(&Event::Ready)
+    );
     world.take_calls();
     (engine, world)
 }
@@ -348,7 +397,11 @@ pub(crate) fn loaded(options: EngineOptions) -> (EngineHandle, Arc<World>) {
 /// A picture of its own for every number.
 pub(crate) fn picture(number: u32) -> RequestPicture {
     let rgb = Arc::new(vec![7; number as usize * 3]);
-    RequestPicture { width: number, height: 1, rgb }
+    RequestPicture {
+        width: number,
+        height: 1,
+        rgb,
+    }
 }
 
 /// A question, about a picture if there is one. The system text is short.
@@ -369,13 +422,23 @@ pub(crate) fn ask(picture_number: Option<u32>, text: &str, max_tokens: usize) ->
 
 /// The same, as a job asks.
 pub(crate) fn batch(picture_number: Option<u32>, text: &str, max_tokens: usize) -> Request {
-    Request { priority: Priority::Batch, ..ask(picture_number, text, max_tokens) }
+    Request {
+        priority: Priority::Batch,
+        ..ask(picture_number, text, max_tokens)
+    }
 }
 
 /// What is certain of a question about a picture.
 pub(crate) fn ahead(picture_number: u32) -> Prepare {
-    let Request { conversation, pictures, .. } = ask(Some(picture_number), "", 1);
-    Prepare { conversation, pictures }
+    let Request {
+        conversation,
+        pictures,
+        ..
+    } = ask(Some(picture_number), "", 1);
+    Prepare {
+        conversation,
+        pictures,
+    }
 }
 
 /// Every event.
@@ -390,6 +453,14 @@ pub(crate) fn done(stream: EventStream) -> Completion {
         Some(Event::Done(completion)) => completion.clone(),
         other => panic!("no answer, but {other:?}"),
     }
+}
+
+/// Positions that an answer was computed from.
+pub(crate) fn cost(answer: &Completion) -> usize {
+    // A last token that fills the answer does not go through the model; `</s>` comes after one
+    // that did.
+    let last = usize::from(answer.finish_reason == FinishReason::Length);
+    answer.timings.prefill_tokens + answer.token_ids.len() - last
 }
 
 /// The failure's code, or a panic that shows what came instead.

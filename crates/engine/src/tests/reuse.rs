@@ -7,7 +7,11 @@ use visavis_llava::prompt::Message;
 
 /// How many positions two answers' prompts share.
 fn shared(a: &Completion, b: &Completion) -> usize {
-    a.prompt_token_ids.iter().zip(&b.prompt_token_ids).take_while(|(a, b)| a == b).count()
+    a.prompt_token_ids
+        .iter()
+        .zip(&b.prompt_token_ids)
+        .take_while(|(a, b)| a == b)
+        .count()
 }
 
 /// What an engine that has computed nothing before answers.
@@ -22,7 +26,10 @@ fn a_second_question_about_a_picture_computes_only_itself() {
     let second = done(engine.submit(ask(Some(3), "who made it", 12)));
     let common = shared(&first, &second);
     assert!(common > 5, "system text and picture");
-    assert_eq!(second.timings.prefill_tokens, second.prompt_token_ids.len() - common);
+    assert_eq!(
+        second.timings.prefill_tokens,
+        second.prompt_token_ids.len() - common
+    );
     assert_eq!(world.seen(), 1);
     assert_eq!(second.text, fresh(ask(Some(3), "who made it", 12)).text);
 }
@@ -41,12 +48,21 @@ fn a_follow_up_computes_only_what_is_new() {
     let (engine, _) = loaded(EngineOptions::default());
     let first = done(engine.submit(ask(Some(3), "what is it", 12)));
     let mut request = ask(Some(3), "what is it", 12);
-    request.conversation.messages.push(Message::assistant(&first.text));
-    request.conversation.messages.push(Message::user("and then", 0));
+    request
+        .conversation
+        .messages
+        .push(Message::assistant(&first.text));
+    request
+        .conversation
+        .messages
+        .push(Message::user("and then", 0));
     let second = done(engine.submit(request.clone()));
     // The answer's last token was chosen, but never went through the model.
     let known = first.prompt_token_ids.len() + first.token_ids.len() - 1;
-    assert_eq!(second.timings.prefill_tokens, second.prompt_token_ids.len() - known);
+    assert_eq!(
+        second.timings.prefill_tokens,
+        second.prompt_token_ids.len() - known
+    );
     assert_eq!(second.text, fresh(request).text);
 }
 
@@ -68,7 +84,10 @@ fn reading_ahead_leaves_only_the_question() {
     let prepared = world.computed();
     assert!(prepared > 5);
     let answer = done(engine.submit(ask(Some(3), "what is it", 12)));
-    assert_eq!(answer.timings.prefill_tokens, answer.prompt_token_ids.len() - prepared);
+    assert_eq!(
+        answer.timings.prefill_tokens,
+        answer.prompt_token_ids.len() - prepared
+    );
     assert_eq!((world.seen(), answer.timings.image_s), (1, 0.0));
     assert_eq!(world.computed(), answer.prompt_token_ids.len() + 11);
     assert_eq!(answer.text, fresh(ask(Some(3), "what is it", 12)).text);
@@ -81,7 +100,10 @@ fn reading_ahead_leaves_only_the_question() {
 #[test]
 fn a_question_takes_over_from_reading_ahead() {
     for stage in [Stage::Seeing, Stage::Reading] {
-        let (engine, world) = loaded(EngineOptions { chunk: 6, ..EngineOptions::default() });
+        let (engine, world) = loaded(EngineOptions {
+            chunk: 6,
+            ..EngineOptions::default()
+        });
         let stops = world.stops();
         let ready = engine.prepare(ahead(3));
         stops.wait(stage);
@@ -90,7 +112,11 @@ fn a_question_takes_over_from_reading_ahead() {
         let answer = done(question);
         assert_eq!(all(ready).last(), Some(&Event::Ready));
         assert_eq!(world.seen(), 1, "{stage:?}");
-        assert_eq!(world.computed(), answer.prompt_token_ids.len() + 11, "{stage:?}");
+        assert_eq!(
+            world.computed(),
+            answer.prompt_token_ids.len() + 11,
+            "{stage:?}"
+        );
         assert_eq!(answer.text, fresh(ask(Some(3), "what is it", 12)).text);
     }
 }
@@ -99,17 +125,29 @@ fn a_question_takes_over_from_reading_ahead() {
 fn a_picture_in_pieces_is_the_same_picture() {
     let whole = fresh(ask(Some(3), "what is it", 12));
     for chunk in 1..=7 {
-        let (engine, _) = loaded(EngineOptions { chunk, ..EngineOptions::default() });
-        assert_eq!(done(engine.submit(ask(Some(3), "what is it", 12))).text, whole.text);
+        let (engine, _) = loaded(EngineOptions {
+            chunk,
+            ..EngineOptions::default()
+        });
+        assert_eq!(
+            done(engine.submit(ask(Some(3), "what is it", 12))).text,
+            whole.text
+        );
     }
 }
 
 #[test]
 fn idle_caches_keep_their_limit() {
     let (probe, _) = loaded(EngineOptions::default());
-    let length = done(probe.submit(ask(Some(3), "one", 12))).prompt_token_ids.len() + 11;
+    let length = done(probe.submit(ask(Some(3), "one", 12)))
+        .prompt_token_ids
+        .len()
+        + 11;
     let limit = length * POSITION_BYTES;
-    let (engine, world) = loaded(EngineOptions { cache_bytes: limit, ..EngineOptions::default() });
+    let (engine, world) = loaded(EngineOptions {
+        cache_bytes: limit,
+        ..EngineOptions::default()
+    });
     let whole = done(engine.submit(ask(Some(3), "one", 12)));
     assert_eq!(engine.status().cache_bytes, limit);
     // A different conversation of the same length pushes it out.
@@ -123,7 +161,10 @@ fn idle_caches_keep_their_limit() {
     assert_eq!(world.seen(), 0, "its features are small and stay");
     assert_eq!(again.text, whole.text);
     // Nothing fits: nothing is kept, and answers are the same.
-    let (engine, _) = loaded(EngineOptions { cache_bytes: 0, ..EngineOptions::default() });
+    let (engine, _) = loaded(EngineOptions {
+        cache_bytes: 0,
+        ..EngineOptions::default()
+    });
     for _ in 0..2 {
         let answer = done(engine.submit(ask(Some(3), "one", 12)));
         assert_eq!(answer.timings.prefill_tokens, answer.prompt_token_ids.len());
@@ -139,16 +180,26 @@ fn unloading_forgets_everything() {
     world.take_calls();
     assert_eq!(all(engine.unload()), [Event::Ready]);
     let status = engine.status();
-    assert_eq!((status.model, status.device.as_str(), status.cache_bytes), (None, "", 0));
+    assert_eq!(
+        (status.model, status.device.as_str(), status.cache_bytes),
+        (None, "", 0)
+    );
     assert_eq!(world.calls(), [Call::Drop]);
-    assert_eq!(failed(engine.submit(ask(None, "a", 4))), FailureCode::NoModel);
+    assert_eq!(
+        failed(engine.submit(ask(None, "a", 4))),
+        FailureCode::NoModel
+    );
 }
 
 #[test]
 fn a_job_reads_a_picture_once_for_all_its_questions() {
-    let (engine, world) = loaded(EngineOptions { max_batch: 1, ..EngineOptions::default() });
-    let streams: Vec<_> =
-        ["one", "two", "three"].map(|text| engine.submit(batch(Some(3), text, 4))).into();
+    let (engine, world) = loaded(EngineOptions {
+        max_batch: 1,
+        ..EngineOptions::default()
+    });
+    let streams: Vec<_> = ["one", "two", "three"]
+        .map(|text| engine.submit(batch(Some(3), text, 4)))
+        .into();
     let answers: Vec<_> = streams.into_iter().map(done).collect();
     assert_eq!(world.seen(), 1);
     for pair in answers.windows(2) {

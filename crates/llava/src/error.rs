@@ -55,7 +55,9 @@ pub enum Error {
     #[error("{0}")]
     Device(String),
     /// A logit was not a number: the weights are damaged, or overflowed.
-    #[error("the model produced values that are not numbers; its files may be damaged (visavis inspect checks them)")]
+    #[error(
+        "the model produced values that are not numbers; its files may be damaged (visavis inspect checks them)"
+    )]
     NotANumber,
     /// The caller stopped the work.
     #[error(transparent)]
@@ -68,11 +70,17 @@ pub enum Error {
 impl Error {
     /// An [`Error::Io`] for `path`.
     pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
-        Self::Io { path: path.as_ref().to_owned(), source }
+        Self::Io {
+            path: path.as_ref().to_owned(),
+            source,
+        }
     }
 
     /// An [`Error::Checkpoint`] for `path`.
     pub fn checkpoint(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
-        Self::Checkpoint { path: path.as_ref().to_owned(), message: message.into() }
+        Self::Checkpoint {
+            path: path.as_ref().to_owned(),
+            message: message.into(),
+        }
     }
 }

@@ -28,7 +28,8 @@ pub struct Interrupted;
 /// implementation must be cheap.
 pub trait Watch {
     /// `done` of `total` units of `stage` are finished.
-    fn progress(&self, stage: Stage, done: u64, total: u64) -> std::result::Result<(), Interrupted>;
+    fn progress(&self, stage: Stage, done: u64, total: u64)
+    -> std::result::Result<(), Interrupted>;
 }
 
 /// Ignores progress and never interrupts.
@@ -42,7 +43,12 @@ impl Watch for Silent {
 }
 
 impl<F: Fn(Stage, u64, u64) -> std::result::Result<(), Interrupted>> Watch for F {
-    fn progress(&self, stage: Stage, done: u64, total: u64) -> std::result::Result<(), Interrupted> {
+    fn progress(
+        &self,
+        stage: Stage,
+        done: u64,
+        total: u64,
+    ) -> std::result::Result<(), Interrupted> {
         self(stage, done, total)
     }
 }

@@ -21,7 +21,9 @@ pub struct DecodeOptions {
 
 impl Default for DecodeOptions {
     fn default() -> Self {
-        Self { apply_orientation: true }
+        Self {
+            apply_orientation: true,
+        }
     }
 }
 
@@ -43,7 +45,11 @@ impl Picture {
     }
 
     /// Decodes bytes; `name` is used in messages only.
-    pub fn decode(_bytes: &[u8], _name: &Path, _options: &DecodeOptions) -> Result<Self, PictureError> {
+    pub fn decode(
+        _bytes: &[u8],
+        _name: &Path,
+        _options: &DecodeOptions,
+    ) -> Result<Self, PictureError> {
         todo!()
     }
 }

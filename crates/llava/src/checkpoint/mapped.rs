@@ -1,0 +1,81 @@
+//! Memory-mapped files that know when they have changed underneath.
+
+use crate::{Error, Result};
+use memmap2::Mmap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// A read-only map of a whole file.
+pub struct MappedFile {
+    path: PathBuf,
+    map: Mmap,
+    modified: Option<SystemTime>,
+}
+
+impl MappedFile {
+    /// Maps `path`. An empty file is an error.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let io = |e| Error::io(path, e);
+        let file = File::open(path).map_err(io)?;
+        let meta = file.metadata().map_err(io)?;
+        if !meta.is_file() {
+            return Err(Error::checkpoint(path, "this is not a file"));
+        }
+        if meta.len() == 0 {
+            return Err(Error::checkpoint(
+                path,
+                "the file is empty; download it again",
+            ));
+        }
+        // SAFETY: the map is read-only and private. Should another program change the file, the
+        // bytes change (weights become wrong numbers, which is not undefined for plain data read
+        // through raw loads); should it shrink, access faults: `check_unchanged` runs first.
+        let map = unsafe { Mmap::map(&file) }.map_err(io)?;
+        Ok(Self {
+            path: path.to_owned(),
+            map,
+            modified: meta.modified().ok(),
+        })
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.map.len()
+    }
+
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.map
+    }
+
+    /// Fails when the file's length or time differ from what was mapped.
+    pub(crate) fn check_unchanged(&self) -> Result<()> {
+        let meta = std::fs::metadata(&self.path).map_err(|e| Error::io(&self.path, e))?;
+        if meta.len() == self.map.len() as u64 && meta.modified().ok() == self.modified {
+            return Ok(());
+        }
+        Err(Error::checkpoint(
+            &self.path,
+            "the file was changed while the model was loaded; load the model again",
+        ))
+    }
+}
+
+impl AsRef<[u8]> for MappedFile {
+    fn as_ref(&self) -> &[u8] {
+        &self.map
+    }
+}
+
+/// Brings the pages of `bytes` into memory.
+pub(crate) fn touch(bytes: &[u8]) {
+    const PAGE: usize = 4096;
+    let sum = bytes
+        .iter()
+        .step_by(PAGE)
+        .fold(0u8, |a, b| a.wrapping_add(*b));
+    std::hint::black_box(sum);
+}

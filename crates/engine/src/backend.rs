@@ -48,6 +48,8 @@ pub(crate) trait Backend: 'static {
     fn image_tokens(&self) -> usize;
     /// The checkpoint's tokenizer.
     fn tokenizer(&self) -> &Tokenizer;
+    /// Fails when a file under the mapped weights was cut or replaced.
+    fn check_unchanged(&self) -> Result<()>;
     /// Vision tower and connector on one picture.
     fn see(&self, picture: &RequestPicture, watch: &dyn Watch) -> Result<Self::Features>;
     /// An empty cache.
@@ -127,6 +129,10 @@ impl Backend for Model {
 
     fn tokenizer(&self) -> &Tokenizer {
         Model::tokenizer(self)
+    }
+
+    fn check_unchanged(&self) -> Result<()> {
+        Model::check_unchanged(self)
     }
 
     fn see(&self, picture: &RequestPicture, watch: &dyn Watch) -> Result<ImageFeatures> {

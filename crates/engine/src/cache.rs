@@ -81,7 +81,8 @@ impl<C: Cache> CachePool<C> {
     /// Keeps a cache that holds `positions`, and drops others until the limit is kept: what jobs
     /// left first, then the least recently used.
     pub(crate) fn put(&mut self, cache: C, positions: Vec<Position>, expendable: bool) {
-        if positions.is_empty() || cache.len() != positions.len() {
+        // One that can never fit must not push out the others first.
+        if positions.is_empty() || cache.len() != positions.len() || cache.bytes() > self.limit {
             return;
         }
         // A cache whose positions another one begins with can never be the better choice.
@@ -100,5 +101,117 @@ impl<C: Cache> CachePool<C> {
                 .unwrap_or(0);
             self.idle.remove(at);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Ten bytes a position.
+    struct Held(usize);
+
+    impl Cache for Held {
+        fn len(&self) -> usize {
+            self.0
+        }
+
+        fn bytes(&self) -> usize {
+            self.0 * 10
+        }
+
+        fn truncate(&mut self, len: usize) {
+            self.0 = self.0.min(len);
+        }
+    }
+
+    /// `common` positions that all share, then `own` of its own.
+    fn sequence(common: usize, own: u32, length: usize) -> Vec<Position> {
+        let start = (0..common).map(|_| Position::Id(0));
+        start
+            .chain((common..length).map(|_| Position::Id(own)))
+            .collect()
+    }
+
+    fn put(pool: &mut CachePool<Held>, positions: Vec<Position>, expendable: bool) {
+        pool.put(Held(positions.len()), positions, expendable);
+    }
+
+    fn taken(pool: &mut CachePool<Held>, wanted: &[Position]) -> Option<usize> {
+        pool.take(wanted, wanted.len()).map(|held| held.len())
+    }
+
+    #[test]
+    fn the_longest_prefix_is_taken_and_cut() {
+        let mut pool = CachePool::new(10_000);
+        put(&mut pool, sequence(20, 1, 30), false);
+        put(&mut pool, sequence(25, 2, 40), false);
+        assert_eq!(taken(&mut pool, &sequence(40, 0, 40)), Some(25));
+        assert_eq!(taken(&mut pool, &sequence(40, 0, 40)), Some(20));
+        assert_eq!(taken(&mut pool, &sequence(40, 0, 40)), None);
+        put(&mut pool, sequence(30, 0, 30), false);
+        assert_eq!(
+            pool.take(&sequence(30, 0, 30), 29).map(|held| held.len()),
+            Some(29)
+        );
+    }
+
+    #[test]
+    fn a_long_thread_is_not_eaten_for_its_system_text() {
+        let mut pool = CachePool::new(10_000);
+        put(&mut pool, sequence(10, 1, 100), false);
+        assert_eq!(taken(&mut pool, &sequence(10, 2, 50)), None);
+        assert_eq!(pool.bytes(), 1000);
+        put(&mut pool, sequence(10, 3, 100), true);
+        assert_eq!(
+            taken(&mut pool, &sequence(10, 2, 50)),
+            Some(10),
+            "what a job left is"
+        );
+        assert_eq!(taken(&mut pool, &sequence(30, 1, 100)), None);
+        assert_eq!(taken(&mut pool, &sequence(10, 1, 35)), Some(35));
+    }
+
+    #[test]
+    fn of_equal_prefixes_the_shorter_cache_is_taken() {
+        let mut pool = CachePool::new(10_000);
+        put(&mut pool, sequence(10, 1, 12), false);
+        put(&mut pool, sequence(10, 2, 30), false);
+        assert_eq!(taken(&mut pool, &sequence(10, 3, 20)), Some(10));
+        assert_eq!(pool.bytes(), 300);
+    }
+
+    #[test]
+    fn jobs_go_first_and_then_the_least_recently_used() {
+        let mut pool = CachePool::new(300);
+        put(&mut pool, sequence(0, 1, 10), false);
+        put(&mut pool, sequence(0, 2, 10), true);
+        put(&mut pool, sequence(0, 3, 10), false);
+        assert!(pool.covers(&sequence(0, 1, 5)), "used now");
+        put(&mut pool, sequence(0, 4, 10), false);
+        assert_eq!(taken(&mut pool, &sequence(0, 2, 10)), None, "the job's");
+        put(&mut pool, sequence(0, 5, 10), false);
+        assert_eq!(taken(&mut pool, &sequence(0, 3, 10)), None, "the oldest");
+        assert_eq!(taken(&mut pool, &sequence(0, 1, 10)), Some(10));
+        put(&mut pool, sequence(0, 6, 31), false);
+        assert_eq!(
+            pool.bytes(),
+            200,
+            "one that can never fit pushes nothing out"
+        );
+    }
+
+    #[test]
+    fn what_goes_on_replaces_what_it_began_with() {
+        let mut pool = CachePool::new(10_000);
+        put(&mut pool, sequence(0, 1, 10), false);
+        put(&mut pool, sequence(0, 1, 20), false);
+        assert_eq!(pool.bytes(), 200);
+        pool.put(Held(7), sequence(0, 2, 10), false);
+        assert_eq!(
+            pool.bytes(),
+            200,
+            "a cache that does not hold what is said of it is dropped"
+        );
     }
 }

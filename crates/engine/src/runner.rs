@@ -191,6 +191,8 @@ impl<B: Backend> Runner<B> {
     /// wanted.
     fn begin(&self, work: &Work) -> Result<(Prompt, Option<Generation>), Error> {
         work.check()?;
+        // Reading a mapped file that was cut short would end the whole program.
+        self.backend.check_unchanged()?;
         let tokenizer = self.backend.tokenizer();
         match work {
             Work::Answer(request) => {

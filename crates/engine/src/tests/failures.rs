@@ -233,3 +233,14 @@ fn the_thread_ends_with_the_last_handle() {
         std::thread::sleep(Duration::from_millis(1));
     }
 }
+
+#[test]
+fn a_checkpoint_that_changed_on_disk_is_not_read_any_further() {
+    let (engine, world) = loaded(EngineOptions::default());
+    world.trouble(Stage::Loading, Trouble::Replaced);
+    assert_eq!(
+        failed(engine.submit(ask(None, "a", 3))),
+        FailureCode::BadModel
+    );
+    assert_eq!(world.calls(), []);
+}

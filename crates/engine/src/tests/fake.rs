@@ -49,6 +49,8 @@ pub(crate) enum Trouble {
     NaN(usize),
     /// Panic in the next destructor.
     PanicInDrop,
+    /// The checkpoint has changed when the next request comes.
+    Replaced,
 }
 
 /// The model's side of a rendezvous with the test: it says that it stands at a boundary, and
@@ -145,7 +147,7 @@ impl World {
     fn next_trouble(&self, stage: Stage) -> Option<Trouble> {
         let mut troubles = self.troubles.lock().unwrap();
         let due = |(other, trouble): &(Stage, Trouble)| {
-            *other == stage && *trouble != Trouble::PanicInDrop
+            *other == stage && !matches!(trouble, Trouble::PanicInDrop | Trouble::Replaced)
         };
         let at = troubles.iter().position(due)?;
         troubles.remove(at).map(|(_, trouble)| trouble)
@@ -264,6 +266,16 @@ impl Backend for FakeModel {
 
     fn tokenizer(&self) -> &Tokenizer {
         &self.tokenizer
+    }
+
+    fn check_unchanged(&self) -> Result<()> {
+        if self.world.take_trouble(Trouble::Replaced) {
+            return Err(Error::checkpoint(
+                "fake",
+                "it changed on disk; load it again",
+            ));
+        }
+        Ok(())
     }
 
     fn see(&self, picture: &RequestPicture, watch: &dyn Watch) -> Result<u64> {

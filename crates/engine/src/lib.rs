@@ -6,10 +6,13 @@
 mod backend;
 mod cache;
 mod clock;
+pub mod devices;
+pub mod host;
 mod message;
 mod pictures;
 mod position;
 mod progress;
+mod remote;
 mod runner;
 mod scheduler;
 mod sequence;
@@ -24,8 +27,10 @@ pub use message::*;
 use crate::backend::{LlavaLoader, Loader};
 use crate::clock::{Clock, SystemClock};
 use crate::progress::Reporter;
+use crate::remote::frame::ToHost;
+use crate::remote::{Remote, Start};
 use crate::sequence::{Job, Work};
-use crate::shared::{Class, Shared};
+use crate::shared::{Class, Shared, Side};
 use crate::thread::{Command, Control, Engine};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -101,17 +106,28 @@ impl EventStream {
                 message: message.into(),
             })
         });
-        self.ended = !matches!(event, Event::Progress { .. } | Event::Text { .. });
+        self.ended = event.is_last();
         event
     }
 }
 
-/// A handle to the engine thread; cheap to clone. The thread ends when the last handle is gone
-/// and its work is done.
+/// Where the model can be, as a handle finds out: tests bring their own.
+struct Places {
+    /// Whether a device is reached through a host process.
+    is_remote: fn(DeviceChoice) -> bool,
+    /// Starts a host process.
+    start: Start,
+}
+
+/// A handle to the engine; cheap to clone. The engine ends when the last handle is gone and its
+/// work is done. It is a thread of this process, or for graphics cards that this program does
+/// not reach itself, a host process: the handle is the same.
 #[derive(Clone)]
 pub struct EngineHandle {
     commands: Sender<Command>,
     shared: Arc<Shared>,
+    remote: Arc<Remote>,
+    is_remote: fn(DeviceChoice) -> bool,
 }
 
 impl EngineHandle {
@@ -120,7 +136,12 @@ impl EngineHandle {
     /// # Errors
     /// When the system gives no thread.
     pub fn start(options: EngineOptions) -> std::io::Result<Self> {
-        Self::start_with(LlavaLoader, Arc::new(SystemClock::new()), options)
+        let hosted = options.clone();
+        let places = Places {
+            is_remote: devices::is_remote,
+            start: Box::new(move || devices::start_host(&hosted)),
+        };
+        Self::start_with(LlavaLoader, Arc::new(SystemClock::new()), options, places)
     }
 
     /// Starts the thread on models of any kind.
@@ -128,6 +149,7 @@ impl EngineHandle {
         loader: L,
         clock: Arc<dyn Clock>,
         options: EngineOptions,
+        places: Places,
     ) -> std::io::Result<Self> {
         let shared = Arc::new(Shared::new(clock));
         let (commands, receiver) = channel();
@@ -136,28 +158,49 @@ impl EngineHandle {
         std::thread::Builder::new()
             .name("engine".into())
             .spawn(move || Engine::new(loader, options, seen, receiver).run())?;
-        Ok(Self { commands, shared })
+        let remote = Arc::new(Remote::new(Arc::clone(&shared), places.start));
+        Ok(Self {
+            commands,
+            shared,
+            remote,
+            is_remote: places.is_remote,
+        })
     }
 
     /// Loads a checkpoint in place of the present one, which is dropped first. Ends with
     /// `Event::Ready`. Work that waits, or runs without having written, is done by the new model;
     /// an answer that is being written ends as cancelled. An earlier load that is still under way
-    /// is cancelled.
+    /// is cancelled. (From one process to another nothing is carried over: work that has not
+    /// written fails, and says that the model was unloaded.)
+    ///
+    /// With [`DeviceChoice::Auto`], the first call waits some seconds for the graphics card's
+    /// answer where the host executable is installed.
     pub fn load(&self, path: PathBuf, device: DeviceChoice) -> EventStream {
-        self.send(Class::Control, |reporter| {
-            Command::Control(Control::Load {
-                path,
-                device,
-                reporter,
-            })
-        })
+        let side = if (self.is_remote)(device) {
+            Side::Remote
+        } else {
+            Side::Local
+        };
+        let before = self.shared.switch(side);
+        if before != side {
+            // Its stream may be dropped: an unload is done whether or not anybody waits.
+            drop(self.unload_from(before));
+        }
+        match side {
+            Side::Local => self.send(Class::Control, |reporter| {
+                Command::Control(Control::Load {
+                    path,
+                    device,
+                    reporter,
+                })
+            }),
+            Side::Remote => self.pass(Class::Control, |id| ToHost::Load { id, path, device }),
+        }
     }
 
     /// Drops the model and every cache, and cancels a load. Ends with `Event::Ready`.
     pub fn unload(&self) -> EventStream {
-        self.send(Class::Control, |reporter| {
-            Command::Control(Control::Unload { reporter })
-        })
+        self.unload_from(self.shared.side())
     }
 
     /// Asks for an answer. Ends with `Event::Done` or `Event::Failed`.
@@ -166,24 +209,37 @@ impl EngineHandle {
             Priority::Chat => Class::Chat,
             Priority::Batch => Class::Batch,
         };
-        let work = Work::Answer(request);
-        self.send(class, |reporter| Command::Job(Job { reporter, work }))
+        match self.shared.side() {
+            Side::Local => self.send(class, |reporter| {
+                Command::Job(Job {
+                    reporter,
+                    work: Work::Answer(request),
+                })
+            }),
+            Side::Remote => self.pass(class, |id| ToHost::Submit { id, request }),
+        }
     }
 
     /// Reads ahead: computes what is certain of the prompt (system text, earlier turns, pictures)
     /// so that the answer's first word comes at once. Goes behind every question of a person and
     /// before jobs. Ends with `Event::Ready`, also when the question has come and taken over.
     pub fn prepare(&self, request: Prepare) -> EventStream {
-        let work = Work::Prepare(request);
-        self.send(Class::Prepare, |reporter| {
-            Command::Job(Job { reporter, work })
-        })
+        match self.shared.side() {
+            Side::Local => self.send(Class::Prepare, |reporter| {
+                Command::Job(Job {
+                    reporter,
+                    work: Work::Prepare(request),
+                })
+            }),
+            Side::Remote => self.pass(Class::Prepare, |id| ToHost::Prepare { id, request }),
+        }
     }
 
     /// Stops a piece of work within one step, whatever it is doing. Unknown ids are ignored. An
     /// answer that has begun ends with `Event::Done` and what is written so far.
     pub fn cancel(&self, id: RequestId) {
         self.shared.cancel(id);
+        self.remote.cancel(id);
     }
 
     /// What the engine is doing now; never waits for a step.
@@ -191,13 +247,39 @@ impl EngineHandle {
         self.shared.status()
     }
 
+    fn unload_from(&self, side: Side) -> EventStream {
+        match side {
+            Side::Local => self.send(Class::Control, |reporter| {
+                Command::Control(Control::Unload { reporter })
+            }),
+            Side::Remote => {
+                let stream = self.pass(Class::Control, |id| ToHost::Unload { id });
+                self.remote.release();
+                stream
+            }
+        }
+    }
+
     /// Hands work to the thread. If the thread is gone, so is the reporter, and the stream says
     /// that the engine has stopped.
     fn send(&self, class: Class, command: impl FnOnce(Reporter) -> Command) -> EventStream {
+        let (reporter, stream) = self.open(class);
+        let _ = self.commands.send(command(reporter));
+        stream
+    }
+
+    /// Hands work to the host process.
+    fn pass(&self, class: Class, message: impl FnOnce(RequestId) -> ToHost) -> EventStream {
+        let (reporter, stream) = self.open(class);
+        let message = message(reporter.id);
+        self.remote.send(reporter, message);
+        stream
+    }
+
+    fn open(&self, class: Class) -> (Reporter, EventStream) {
         let (events, receiver) = mpsc::unbounded_channel();
         let reporter = Reporter::new(&self.shared, class, events);
-        let id = reporter.id;
-        let _ = self.commands.send(command(reporter));
-        EventStream::new(id, receiver)
+        let stream = EventStream::new(reporter.id, receiver);
+        (reporter, stream)
     }
 }

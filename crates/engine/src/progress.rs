@@ -81,6 +81,11 @@ impl Reporter {
         }
     }
 
+    /// Passes on an event of an engine elsewhere, which is not the last.
+    pub(crate) fn pass(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
     /// Sends more of the answer.
     pub(crate) fn text(&self, text: String) {
         if !text.is_empty() {

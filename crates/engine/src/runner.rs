@@ -11,7 +11,7 @@ use crate::scheduler::{self, Part};
 use crate::sequence::{
     Ending, Job, Outcome, Prompt, PromptPicture, Sequence, Work, cancelled, failure,
 };
-use crate::shared::{Class, Shared};
+use crate::shared::{Class, Shared, Side};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -262,7 +262,8 @@ impl<B: Backend> Runner<B> {
             endings.push(ending);
         }
         let bytes = self.cache_bytes();
-        self.shared.publish(|snapshot| snapshot.cache_bytes = bytes);
+        self.shared
+            .publish(Side::Local, |snapshot| snapshot.cache_bytes = bytes);
         endings.into_iter().for_each(Ending::tell);
     }
 

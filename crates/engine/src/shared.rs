@@ -23,6 +23,15 @@ pub(crate) enum Class {
     Batch,
 }
 
+/// Where the model is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Side {
+    /// On this process's engine thread.
+    Local,
+    /// In a host process.
+    Remote,
+}
+
 /// The part of the status that the engine thread writes.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Snapshot {
@@ -36,7 +45,8 @@ pub(crate) struct Snapshot {
 pub(crate) struct Shared {
     next_id: AtomicU64,
     works: Mutex<BTreeMap<(Class, RequestId), Arc<AtomicBool>>>,
-    snapshot: Mutex<Snapshot>,
+    /// The side that works now, and what it says of itself.
+    snapshot: Mutex<(Side, Snapshot)>,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
@@ -45,7 +55,7 @@ impl Shared {
         Self {
             next_id: AtomicU64::new(1),
             works: Mutex::default(),
-            snapshot: Mutex::default(),
+            snapshot: Mutex::new((Side::Local, Snapshot::default())),
             clock,
         }
     }
@@ -81,9 +91,27 @@ impl Shared {
         }
     }
 
-    /// Changes the snapshot.
-    pub(crate) fn publish(&self, change: impl FnOnce(&mut Snapshot)) {
-        change(&mut lock(&self.snapshot));
+    /// Changes the snapshot, if `side` is the one that works now.
+    pub(crate) fn publish(&self, side: Side, change: impl FnOnce(&mut Snapshot)) {
+        let (current, snapshot) = &mut *lock(&self.snapshot);
+        if *current == side {
+            change(snapshot);
+        }
+    }
+
+    /// The side that works now.
+    pub(crate) fn side(&self) -> Side {
+        lock(&self.snapshot).0
+    }
+
+    /// Changes sides; returns the earlier one. The new side begins without a model.
+    pub(crate) fn switch(&self, side: Side) -> Side {
+        let current = &mut *lock(&self.snapshot);
+        let before = current.0;
+        if before != side {
+            *current = (side, Snapshot::default());
+        }
+        before
     }
 
     /// What `EngineHandle::status` answers.
@@ -94,7 +122,7 @@ impl Shared {
             device,
             loading,
             cache_bytes,
-        } = lock(&self.snapshot).clone();
+        } = lock(&self.snapshot).1.clone();
         Status {
             model,
             device,
@@ -105,8 +133,8 @@ impl Shared {
     }
 }
 
-/// A panic while one of these was held leaves a value that is still whole: every change under
-/// the locks is a single assignment or map operation.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+/// A panic while one of the engine's locks was held leaves a value that is still whole: nothing
+/// under them leaves a change half done.
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,7 +2,8 @@
 //! standing when something goes wrong.
 
 mod failures;
-mod fake;
+pub(crate) mod fake;
+mod remote;
 mod reuse;
 mod scheduling;
 mod streaming;

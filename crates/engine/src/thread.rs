@@ -6,7 +6,7 @@ use crate::message::{Event, Failure, FailureCode};
 use crate::progress::{LoadWatch, Reporter, crashed};
 use crate::runner::{Loading, Runner};
 use crate::sequence::{Job, cancelled, failure};
-use crate::shared::{Shared, Snapshot};
+use crate::shared::{Shared, Side, Snapshot};
 use std::any::Any;
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -139,11 +139,13 @@ impl<L: Loader> Engine<L> {
             return reporter.finish(Event::Failed(cancelled()));
         }
         self.retire();
-        self.shared.publish(|snapshot| snapshot.loading = true);
+        self.shared
+            .publish(Side::Local, |snapshot| snapshot.loading = true);
         let begun = self.shared.clock.now();
         let watch = LoadWatch(&reporter);
         let loaded = catch_unwind(AssertUnwindSafe(|| self.loader.load(&path, device, &watch)));
-        self.shared.publish(|snapshot| snapshot.loading = false);
+        self.shared
+            .publish(Side::Local, |snapshot| snapshot.loading = false);
         let backend = match loaded {
             Ok(Ok(backend)) => backend,
             Ok(Err(error)) => return self.load_failed(reporter, failure(&error)),
@@ -161,7 +163,7 @@ impl<L: Loader> Engine<L> {
         let device = backend.device_name();
         let shared = Arc::clone(&self.shared);
         self.runner = Some(Runner::new(backend, self.options.clone(), shared, loading));
-        self.shared.publish(|snapshot| {
+        self.shared.publish(Side::Local, |snapshot| {
             *snapshot = Snapshot {
                 model: Some(path),
                 device,
@@ -265,7 +267,7 @@ impl<L: Loader> Engine<L> {
 
     fn take_runner(&mut self) -> Option<Runner<L::Backend>> {
         self.shared
-            .publish(|snapshot| *snapshot = Snapshot::default());
+            .publish(Side::Local, |snapshot| *snapshot = Snapshot::default());
         self.runner.take()
     }
 

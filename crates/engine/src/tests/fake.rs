@@ -4,8 +4,8 @@
 use crate::backend::{Backend, Cache, Loader, Piece, Row};
 use crate::clock::Clock;
 use crate::{
-    Completion, EngineHandle, EngineOptions, Event, EventStream, Prepare, Priority, Request,
-    RequestPicture,
+    Completion, EngineHandle, EngineOptions, Event, EventStream, Places, Prepare, Priority,
+    Request, RequestPicture,
 };
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -74,6 +74,14 @@ impl Stops {
             self.on.send(()).unwrap();
         }
         self.at.recv_timeout(Duration::from_secs(20)).unwrap()
+    }
+
+    /// As [`Stops::next`], if there is a boundary soon.
+    pub(crate) fn next_within(&self, patience: Duration) {
+        if self.held.replace(false) {
+            self.on.send(()).unwrap();
+        }
+        self.held.set(self.at.recv_timeout(patience).is_ok());
     }
 
     /// Lets the model go until it stands in `stage`.
@@ -389,8 +397,12 @@ pub(crate) fn engine(options: EngineOptions) -> (EngineHandle, Arc<World>) {
     let world = Arc::new(World::default());
     let loader = FakeLoader(Arc::clone(&world));
     let clock: Arc<dyn Clock> = world.clone();
+    let places = Places {
+        is_remote: |_| false,
+        start: Box::new(|| Err(std::io::ErrorKind::NotFound.into())),
+    };
     (
-        EngineHandle::start_with(loader, clock, options).unwrap(),
+        EngineHandle::start_with(loader, clock, options, places).unwrap(),
         world,
     )
 }

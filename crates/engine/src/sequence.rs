@@ -125,6 +125,9 @@ impl Prompt {
     }
 }
 
+/// A cache and the positions it holds, if it can be used again.
+pub(crate) type Kept<C> = Option<(C, Vec<Position>)>;
+
 /// The last event of a piece of work, still to be sent.
 pub(crate) struct Ending {
     reporter: Reporter,
@@ -280,7 +283,7 @@ impl<B: Backend> Sequence<B> {
 
     /// Takes the sequence apart: its last event, and the cache with the positions it holds, where
     /// they are sound.
-    pub(crate) fn finish(self) -> (Ending, Option<(B::Cache, Vec<Position>)>) {
+    pub(crate) fn finish(self) -> (Ending, Kept<B::Cache>) {
         let Self {
             job,
             mut positions,

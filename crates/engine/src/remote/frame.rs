@@ -173,7 +173,7 @@ fn take(stream: &mut impl Read, length: u64) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::tests::fake::{ask, picture};
+    use crate::tests::asking::{ask, picture};
 
     fn submit() -> Vec<u8> {
         let mut request = ask(Some(3), "what", 5);

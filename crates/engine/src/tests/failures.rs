@@ -1,8 +1,7 @@
 //! What goes wrong stays where it went wrong.
 
-use super::fake::{
-    CONTEXT, Call, Trouble, ahead, all, ask, batch, done, engine, failed, loaded, picture,
-};
+use super::asking::{ahead, all, ask, batch, done, engine, failed, loaded, picture};
+use super::fake::{CONTEXT, Call, Trouble};
 use crate::{EngineHandle, EngineOptions, Event, EventStream, FailureCode};
 use std::time::{Duration, Instant};
 use visavis_llava::Stage;

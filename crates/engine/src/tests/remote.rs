@@ -1,10 +1,10 @@
 //! The same engine in another process, as far as pipes can tell, and that process's death.
 
-use super::fake::{World, ahead, all, ask, done, engine, failed};
+use super::asking::{ahead, all, ask, done, engine, failed};
+use super::fake::{FakeLoader, World};
 use crate::clock::{Clock, SystemClock};
 use crate::remote::frame::{self, FromHost, ToHost};
 use crate::remote::{Link, Start};
-use crate::tests::fake::FakeLoader;
 use crate::{EngineHandle, EngineOptions, Event, FailureCode, Places, RequestId, Status, host};
 use std::io::{PipeReader, PipeWriter, pipe};
 use std::path::Path;
@@ -163,7 +163,11 @@ fn failures_and_cancels_cross_the_border() {
     }
     assert_eq!(engine.status().queue, [stream.id]);
     engine.cancel(stream.id);
-    // The cancel is on its way through the pipe while the host goes on.
+    // The host goes on, one boundary at a time, while the cancel is on its way through the pipe.
+    while !engine.status().queue.is_empty() {
+        stops.next_within(Duration::from_millis(100));
+        std::thread::sleep(Duration::from_millis(1));
+    }
     stops.release();
     let cut = done(stream);
     assert_eq!(cut.finish_reason, FinishReason::Cancelled);

@@ -1,6 +1,7 @@
 //! Nothing is computed twice, and nothing is mistaken for something else.
 
-use super::fake::{Call, POSITION_BYTES, ahead, all, ask, batch, done, failed, loaded};
+use super::asking::{ahead, all, ask, batch, done, failed, loaded};
+use super::fake::{Call, POSITION_BYTES};
 use crate::{Completion, EngineOptions, Event, FailureCode, Request};
 use visavis_llava::Stage;
 use visavis_llava::prompt::Message;

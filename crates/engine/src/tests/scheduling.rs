@@ -1,6 +1,7 @@
 //! Who goes first, and that company changes nothing.
 
-use super::fake::{Call, ahead, all, ask, batch, cost, done, engine, failed, loaded};
+use super::asking::{ahead, all, ask, batch, cost, done, engine, failed, loaded};
+use super::fake::Call;
 use crate::{EngineOptions, Event, FailureCode, Request};
 use visavis_llava::Stage;
 use visavis_llava::device::DeviceChoice;

@@ -1,6 +1,6 @@
 //! What a person who waits is told, and how they stop it.
 
-use super::fake::{ahead, all, ask, batch, done, engine, failed, loaded};
+use super::asking::{ahead, all, ask, batch, done, engine, failed, loaded};
 use crate::{EngineHandle, EngineOptions, Event, EventStream, Failure, FailureCode};
 use std::time::Duration;
 use tokio::sync::mpsc;

@@ -45,8 +45,11 @@ pub(crate) struct CaptionArgs {
     #[command(flatten)]
     generation: GenerationArgs,
     /// Let a caption that goes round in circles run to its full length
-    #[arg(long, help_heading = "Generation")]
+    #[arg(long, help_heading = "Generation", overrides_with = "stop_repetition")]
     no_stop_repetition: bool,
+    /// The default here; for those who pass the same options to `ask`
+    #[arg(long, hide = true)]
+    stop_repetition: bool,
 }
 
 impl CaptionArgs {
@@ -91,10 +94,20 @@ mod tests {
 
     #[test]
     fn nothing_is_written_unless_asked() {
-        let job = job(&["photos"]).unwrap();
-        assert!(!job.sidecars && !job.replace && !job.follow_links && !job.json);
-        assert!(job.generation.stop_repetition);
-        assert_eq!((job.style.style, job.prompt.as_str()), (Style::Caption, ""));
+        let bare = job(&["photos"]).unwrap();
+        assert!(!bare.sidecars && !bare.replace && !bare.follow_links && !bare.json);
+        assert!(bare.generation.stop_repetition);
+        let stops = |words: &[&str]| job(words).unwrap().generation.stop_repetition;
+        assert!(stops(&["photos", "--stop-repetition"]));
+        assert!(!stops(&[
+            "photos",
+            "--stop-repetition",
+            "--no-stop-repetition"
+        ]));
+        assert_eq!(
+            (bare.style.style, bare.prompt.as_str()),
+            (Style::Caption, "")
+        );
     }
 
     #[test]

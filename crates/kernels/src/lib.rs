@@ -11,12 +11,16 @@
 mod activation;
 mod attention;
 mod error;
+mod gemm;
 mod isa;
 mod linear;
+mod math;
 mod matrix;
 mod norm;
 mod pool;
 mod rope;
+mod scratch;
+mod simd;
 
 pub use activation::{add_assign, gelu_erf, quick_gelu, silu_mul, softmax_rows};
 pub use attention::{AttentionShape, KvElement, KvSlice, Mask, append_heads, attention};

@@ -2,6 +2,8 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rayon::iter::{IntoParallelIterator, ParallelIterator};
+
 use crate::KernelError;
 use crate::isa;
 
@@ -70,6 +72,19 @@ pub fn install<R: Send>(f: impl FnOnce() -> R + Send) -> R {
         None => f(),
     }
 }
+
+/// Calls `f` with `0..tasks`, spread over the workers if the work is worth the hand-over.
+/// `cost` is the work in all, in multiplications.
+pub(crate) fn for_each(tasks: usize, cost: usize, f: impl Fn(usize) + Send + Sync) {
+    if tasks <= 1 || cost < WORTH_SHARING {
+        (0..tasks).for_each(f);
+    } else {
+        install(|| (0..tasks).into_par_iter().for_each(f));
+    }
+}
+
+/// About 10 microseconds of one core's work, which is what waking another one takes.
+const WORTH_SHARING: usize = 1 << 17;
 
 fn current() -> Option<ThreadPool> {
     if let Some(pool) = &*POOL.read().unwrap_or_else(PoisonError::into_inner) {

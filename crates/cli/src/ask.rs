@@ -62,14 +62,17 @@ struct Answer<'a> {
 
 /// Runs the command.
 pub(crate) fn run(job: AskJob, common: Common) -> Result<Outcome, Failure> {
-    let interrupt = Interrupt::install()?;
     // What is quick to check comes before the model, which may take a minute to load.
     let question = question_text(&job.question)?;
-    let pictures = job
-        .images
-        .iter()
-        .map(|path| pictures::read(path))
-        .collect::<Result<Vec<_>, _>>()?;
+    // Only from here on: while standard input is read, Ctrl-C ends the program as it ends any.
+    let interrupt = Interrupt::install()?;
+    let mut pictures = Vec::with_capacity(job.images.len());
+    for path in &job.images {
+        pictures.push(pictures::read(path)?);
+        if interrupt.pressed() {
+            return Err(Failure::interrupted());
+        }
+    }
     let sizes: Vec<(u32, u32)> = pictures
         .iter()
         .map(|picture| (picture.width, picture.height))

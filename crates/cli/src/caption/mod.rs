@@ -138,8 +138,9 @@ pub(crate) fn run(job: CaptionJob, common: Common) -> Result<Outcome, Failure> {
         caption(&job, &plan, &interrupt, &progress, &mut printer)
     };
     progress.clear();
-    let summary = printer.summary();
-    progress.note(&summary);
+    if printer.arrived > 0 {
+        progress.note(&printer.summary());
+    }
     match ended {
         _ if interrupt.pressed() => Ok(Outcome::Interrupted),
         Err(Stop::Failed(failure)) => Err(failure),

@@ -14,6 +14,7 @@ apart that identical tokens are a fair demand.
 """
 
 import base64
+import hashlib
 import json
 import sys
 
@@ -69,6 +70,19 @@ def expand(ids, image_tokens):
 def pack(values):
     values = np.ascontiguousarray(torch.as_tensor(values).detach().numpy(), dtype="<f4")
     return base64.b64encode(values.tobytes()).decode()
+
+
+def weights_digest(spec):
+    """Of all names and f32 values before rounding: what the Rust formula must reproduce."""
+    digest = hashlib.sha256()
+    for name, shape in formula.shapes(spec):
+        digest.update(name.encode())
+        digest.update(formula.tensor(name, shape, spec).astype("<f4").tobytes())
+    return digest.hexdigest()
+
+
+def pixels_digest(spec, picture):
+    return hashlib.sha256(formula.pixels(spec["vision"]["image_size"], picture).astype("<f4").tobytes()).hexdigest()
 
 
 class Maker:
@@ -143,7 +157,7 @@ class Maker:
         values = self.see(picture)
         count = values.shape[0]
         rows = sorted({round(i * (count - 1) / 7) for i in range(8)})
-        return {"picture": picture, "rows": rows, "values": pack(values[rows]),
+        return {"picture": picture, "pixels_sha256": pixels_digest(self.spec, picture), "rows": rows, "values": pack(values[rows]),
                 "norms": pack(values.double().norm(dim=-1))}
 
     def make(self):
@@ -168,9 +182,12 @@ class Maker:
         logits64 = exact.logits(exact.embed(ids, features64)[None])[0, -1, : exact.pieces]
         logits32 = self.reference.logits(self.reference.embed(ids, self.see(pictures[0]))[None])[0, -1, : exact.pieces]
         number = lambda x: float(f"{x:.3g}")
+        # A mistake that changes nothing in this preset is no mistake here.
+        table = lambda moved: {k: number(v) for k, v in moved.items() if v > 0}
         return {
             "made_with": f"torch {torch.__version__.split('+')[0]}, transformers {transformers.__version__}",
             "spec": self.spec,
+            "weights_sha256": weights_digest(self.spec),
             "pieces": self.reference.pieces,
             "image_tokens": self.image_tokens,
             "system": SYSTEM,
@@ -181,8 +198,8 @@ class Maker:
             "rounding": {"features": number(mutations.distance(self.see(pictures[0])[None], features64)),
                          "logits": number(mutations.distance(logits32, logits64))},
             "mutations": {
-                "features": {k: number(v) for k, v in mutations.features(self.reference, pictures[:1]).items()},
-                "logits": {k: number(v) for k, v in mutations.logits(self.reference, ids, pictures[:1]).items()},
+                "features": table(mutations.features(self.reference, pictures[:1])),
+                "logits": table(mutations.logits(self.reference, ids, pictures[:1])),
             },
         }
 

@@ -21,8 +21,9 @@ mod pool;
 mod rope;
 mod scratch;
 mod simd;
+mod softmax;
 
-pub use activation::{add_assign, gelu_erf, quick_gelu, silu_mul, softmax_rows};
+pub use activation::{add_assign, gelu_erf, quick_gelu, silu_mul};
 pub use attention::{AttentionShape, KvElement, KvSlice, Mask, append_heads, attention};
 pub use error::KernelError;
 pub use isa::{Isa, cpu_features, with_isa};
@@ -31,3 +32,4 @@ pub use matrix::{DType, Matrix, Storage};
 pub use norm::{layer_norm, rms_norm};
 pub use pool::{ThreadPool, install, set_threads, threads};
 pub use rope::{RopeTable, rope_half, rope_interleaved};
+pub use softmax::softmax_rows;

@@ -121,8 +121,8 @@ pub(crate) trait Kernel {
 #[inline]
 pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Out {
     match level.isa() {
-        // SAFETY (here and below): a `Level` exists only for an instruction set that was found.
         #[cfg(target_arch = "x86_64")]
+        // SAFETY: a `Level` exists only for an instruction set that was found.
         Isa::Avx512 => unsafe { avx512::enter(kernel) },
         #[cfg(target_arch = "x86_64")]
         // SAFETY: as above.

@@ -16,6 +16,7 @@ mod linear;
 mod matrix;
 mod norm;
 mod pool;
+mod quant;
 mod rope;
 
 pub use activation::{add_assign, gelu_erf, quick_gelu, silu_mul, softmax_rows};
@@ -26,4 +27,5 @@ pub use linear::Linear;
 pub use matrix::{DType, Matrix, Storage};
 pub use norm::{layer_norm, rms_norm};
 pub use pool::{ThreadPool, install, set_threads, threads};
+pub use quant::quantise_row;
 pub use rope::{RopeTable, rope_half, rope_interleaved};

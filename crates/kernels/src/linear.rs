@@ -56,6 +56,9 @@ impl Linear {
         let (n, k) = (self.weight.rows(), self.weight.cols());
         assert_eq!(x.len(), rows * k, "input of a linear layer");
         assert_eq!(y.len(), rows * n, "output of a linear layer");
+        if self.weight.dtype().is_quantised() {
+            return crate::quant::forward(&self.weight, self.bias(), x, rows, y);
+        }
         let mut w = vec![0.0; k];
         for j in 0..n {
             self.weight.row_to_f32(j, &mut w);

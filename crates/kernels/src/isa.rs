@@ -70,6 +70,22 @@ impl Isa {
     }
 }
 
+/// An instruction set that this machine was found to have: what [`crate::simd::dispatch`] takes.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Level(Isa);
+
+impl Level {
+    /// That of [`Isa::current`]. Taken where a kernel is called, before work spreads to threads.
+    pub(crate) fn current() -> Self {
+        // Both sources hold only what `available` found.
+        Self(Isa::current())
+    }
+
+    pub(crate) fn isa(self) -> Isa {
+        self.0
+    }
+}
+
 /// Name of the instruction set in use, such as "AVX2".
 pub fn cpu_features() -> &'static str {
     Isa::current().name()

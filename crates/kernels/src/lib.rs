@@ -11,15 +11,20 @@
 mod activation;
 mod attention;
 mod error;
+mod gemm;
 mod isa;
 mod linear;
+mod math;
 mod matrix;
 mod norm;
 mod pool;
 mod quant;
 mod rope;
+mod scratch;
+mod simd;
+mod softmax;
 
-pub use activation::{add_assign, gelu_erf, quick_gelu, silu_mul, softmax_rows};
+pub use activation::{add_assign, gelu_erf, quick_gelu, silu_mul};
 pub use attention::{AttentionShape, KvElement, KvSlice, Mask, append_heads, attention};
 pub use error::KernelError;
 pub use isa::{Isa, cpu_features, with_isa};
@@ -29,3 +34,4 @@ pub use norm::{layer_norm, rms_norm};
 pub use pool::{ThreadPool, install, set_threads, threads};
 pub use quant::quantise_row;
 pub use rope::{RopeTable, rope_half, rope_interleaved};
+pub use softmax::softmax_rows;

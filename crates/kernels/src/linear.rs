@@ -1,6 +1,7 @@
 //! The linear layer.
 
-use crate::{KernelError, Matrix};
+use crate::simd::{Bf16, F16, F32};
+use crate::{DType, KernelError, Matrix, gemm, quant};
 
 /// `y = x W^T + b` with the weight read where it lies.
 #[derive(Debug, Clone)]
@@ -56,16 +57,11 @@ impl Linear {
         let (n, k) = (self.weight.rows(), self.weight.cols());
         assert_eq!(x.len(), rows * k, "input of a linear layer");
         assert_eq!(y.len(), rows * n, "output of a linear layer");
-        if self.weight.dtype().is_quantised() {
-            return crate::quant::forward(&self.weight, self.bias(), x, rows, y);
-        }
-        let mut w = vec![0.0; k];
-        for j in 0..n {
-            self.weight.row_to_f32(j, &mut w);
-            for i in 0..rows {
-                let dot: f32 = x[i * k..][..k].iter().zip(&w).map(|(a, b)| a * b).sum();
-                y[i * n + j] = dot + self.bias.as_ref().map_or(0.0, |b| b[j]);
-            }
+        match self.weight.dtype() {
+            DType::F32 => gemm::forward::<F32>(&self.weight, self.bias(), x, rows, y),
+            DType::F16 => gemm::forward::<F16>(&self.weight, self.bias(), x, rows, y),
+            DType::BF16 => gemm::forward::<Bf16>(&self.weight, self.bias(), x, rows, y),
+            _ => quant::forward(&self.weight, self.bias(), x, rows, y),
         }
     }
 }

@@ -289,3 +289,94 @@ impl Matrix {
         out
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_matrix_reads_its_rows_at_any_offset() {
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            for offset in 0..5 {
+                let mut bytes = vec![0xff; offset];
+                for v in [1.5_f32, -2.0, 0.0, 4.0, 0.25, -8.0] {
+                    match dtype {
+                        DType::F32 => bytes.extend(v.to_le_bytes()),
+                        DType::F16 => bytes.extend(f16::from_f32(v).to_le_bytes()),
+                        _ => bytes.extend(bf16::from_f32(v).to_le_bytes()),
+                    }
+                }
+                let m = Matrix::new(Storage::new(bytes), offset, dtype, 2, 3).unwrap();
+                assert_eq!(m.to_f32(), [1.5, -2.0, 0.0, 4.0, 0.25, -8.0]);
+                let mut row = [0.0; 3];
+                m.row_to_f32(1, &mut row);
+                assert_eq!(row, [4.0, 0.25, -8.0]);
+            }
+        }
+    }
+
+    #[test]
+    fn a_matrix_outside_its_storage_is_refused() {
+        let new = |offset, rows, cols| {
+            Matrix::new(Storage::new(vec![0_u8; 24]), offset, DType::F32, rows, cols)
+        };
+        assert!(new(0, 2, 3).is_ok());
+        assert!(new(24, 0, 3).is_ok());
+        let cut_short = new(1, 2, 3).unwrap_err();
+        assert!(matches!(
+            cut_short,
+            KernelError::OutOfRange {
+                needed: 24,
+                available: 24,
+                ..
+            }
+        ));
+        assert!(cut_short.to_string().contains("cut short"), "{cut_short}");
+        assert!(matches!(
+            new(usize::MAX, 1, 1),
+            Err(KernelError::OutOfRange { .. })
+        ));
+        assert!(matches!(
+            new(0, usize::MAX, 2),
+            Err(KernelError::TooLarge { .. })
+        ));
+        assert!(matches!(
+            new(0, 1 << 31, 1 << 31),
+            Err(KernelError::TooLarge { .. })
+        ));
+    }
+
+    #[test]
+    fn a_matrix_of_values_needs_all_of_them() {
+        assert_eq!(
+            Matrix::from_f32(&[1.0, 2.0], 1, 2).unwrap().to_f32(),
+            [1.0, 2.0]
+        );
+        assert!(matches!(
+            Matrix::from_f32(&[1.0], 1, 2),
+            Err(KernelError::SizeMismatch {
+                expected: 2,
+                found: 1,
+                ..
+            })
+        ));
+    }
+
+    #[test]
+    #[should_panic(expected = "shrank")]
+    fn storage_that_shrinks_is_noticed() {
+        use std::sync::atomic::{AtomicBool, Ordering};
+        struct Shrinking(AtomicBool);
+        impl AsRef<[u8]> for Shrinking {
+            fn as_ref(&self) -> &[u8] {
+                if self.0.swap(true, Ordering::Relaxed) {
+                    &[]
+                } else {
+                    &[0; 8]
+                }
+            }
+        }
+        let storage = Storage::new(Shrinking(AtomicBool::new(false)));
+        Matrix::new(storage, 0, DType::F32, 1, 2).unwrap().to_f32();
+    }
+}

@@ -2,6 +2,9 @@
 
 use std::sync::{Arc, PoisonError, RwLock};
 
+use rayon::iter::{IndexedParallelIterator, IntoParallelIterator, ParallelIterator};
+use rayon::slice::ParallelSliceMut;
+
 use crate::KernelError;
 use crate::isa;
 
@@ -70,6 +73,68 @@ pub fn install<R: Send>(f: impl FnOnce() -> R + Send) -> R {
         None => f(),
     }
 }
+
+/// Calls `f` with `0..tasks`, spread over the workers if the work is worth the hand-over.
+/// `cost` is the work in all, in multiplications.
+pub(crate) fn for_each(tasks: usize, cost: usize, f: impl Fn(usize) + Send + Sync) {
+    if tasks <= 1 || cost < WORTH_SHARING {
+        (0..tasks).for_each(f);
+    } else {
+        install(|| (0..tasks).into_par_iter().for_each(f));
+    }
+}
+
+/// Calls `f` with the number and the values of each row of `x` (rows, cols).
+/// `cost` is the work per value, in multiplications.
+///
+/// # Panics
+/// When `x` is not whole rows.
+pub(crate) fn for_each_row(
+    x: &mut [f32],
+    cols: usize,
+    cost: usize,
+    f: impl Fn(usize, &mut [f32]) + Send + Sync,
+) {
+    if x.is_empty() {
+        return;
+    }
+    assert!(
+        cols > 0 && x.len().is_multiple_of(cols),
+        "{} values in rows of {cols}",
+        x.len()
+    );
+    if x.len() == cols || x.len() * cost < WORTH_SHARING {
+        x.chunks_exact_mut(cols)
+            .enumerate()
+            .for_each(|(i, row)| f(i, row));
+    } else {
+        install(|| {
+            x.par_chunks_exact_mut(cols)
+                .enumerate()
+                .for_each(|(i, row)| f(i, row))
+        });
+    }
+}
+
+/// Calls `f` with pieces of `x` and where each begins. For functions of single values, to which
+/// it makes no difference where `x` is cut.
+pub(crate) fn for_each_piece(
+    x: &mut [f32],
+    cost: usize,
+    f: impl Fn(usize, &mut [f32]) + Send + Sync,
+) {
+    /// What fits the first-level cache.
+    const PIECE: usize = 4096;
+    if x.len() * cost < WORTH_SHARING {
+        f(0, x);
+    } else {
+        let pieces = |(i, piece): (usize, &mut [f32])| f(i * PIECE, piece);
+        install(|| x.par_chunks_mut(PIECE).enumerate().for_each(pieces));
+    }
+}
+
+/// About 10 microseconds of one core's work, which is what waking another one takes.
+const WORTH_SHARING: usize = 1 << 17;
 
 fn current() -> Option<ThreadPool> {
     if let Some(pool) = &*POOL.read().unwrap_or_else(PoisonError::into_inner) {

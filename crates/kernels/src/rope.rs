@@ -1,6 +1,6 @@
 //! Rotary position embedding in the two pairings that checkpoints use.
 
-use crate::KernelError;
+use crate::{KernelError, pool};
 
 /// Cosines and sines of every position, as Hugging Face's LLaMA computes them: `inv_freq` and
 /// the angle are rounded to f32 before the cosine is taken.
@@ -109,7 +109,7 @@ fn rotate(
     heads: usize,
     positions: &[u32],
     table: &RopeTable,
-    turn: impl Fn(&mut [f32], &[f32], &[f32]) + Sync,
+    turn: impl Fn(&mut [f32], &[f32], &[f32]) + Send + Sync,
 ) -> Result<(), KernelError> {
     let width = heads * table.head_dim();
     assert_eq!(x.len(), rows * width, "values to turn");
@@ -118,16 +118,14 @@ fn rotate(
     if let Some(&position) = positions.iter().find(|&&p| p as usize >= limit) {
         return Err(KernelError::PositionOutOfRange { position, limit });
     }
-    if x.is_empty() {
-        return Ok(());
-    }
-    for (row, &p) in x.chunks_exact_mut(width).zip(positions) {
-        let Some((cos, sin)) = table.row(p as usize) else {
-            continue;
+    pool::for_each_row(x, width, 2, |row, x| {
+        // Every position was found to be inside the table above.
+        let Some((cos, sin)) = table.row(positions[row] as usize) else {
+            return;
         };
-        for head in row.chunks_exact_mut(table.head_dim()) {
+        for head in x.chunks_exact_mut(table.head_dim()) {
             turn(head, cos, sin);
         }
-    }
+    });
     Ok(())
 }

@@ -56,6 +56,9 @@ pub enum KernelError {
         /// The length that came.
         found: usize,
     },
+    /// Weights of this type can be read but not written.
+    #[error("weights cannot be written as {0}; choose Q8_0, Q4_K, Q6_K, Q4_0, F16 or F32")]
+    NoEncoder(&'static str),
     /// A position lies past the end of the rotary table.
     #[error(
         "position {position} lies past the {limit} positions that this model knows; shorten the conversation"

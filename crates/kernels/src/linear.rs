@@ -1,7 +1,7 @@
 //! The linear layer.
 
 use crate::simd::{Bf16, F16, F32};
-use crate::{DType, KernelError, Matrix, gemm};
+use crate::{DType, KernelError, Matrix, gemm, quant};
 
 /// `y = x W^T + b` with the weight read where it lies.
 #[derive(Debug, Clone)]
@@ -61,6 +61,7 @@ impl Linear {
             DType::F32 => gemm::forward::<F32>(&self.weight, self.bias(), x, rows, y),
             DType::F16 => gemm::forward::<F16>(&self.weight, self.bias(), x, rows, y),
             DType::BF16 => gemm::forward::<Bf16>(&self.weight, self.bias(), x, rows, y),
+            _ => quant::forward(&self.weight, self.bias(), x, rows, y),
         }
     }
 }

@@ -45,6 +45,26 @@ pub enum DType {
     F16,
     /// The upper half of a binary32.
     BF16,
+    /// Blocks of 32 values of 4 bits with a scale.
+    Q4_0,
+    /// Blocks of 32 values of 4 bits with a scale and a minimum.
+    Q4_1,
+    /// Blocks of 32 values of 5 bits with a scale.
+    Q5_0,
+    /// Blocks of 32 values of 5 bits with a scale and a minimum.
+    Q5_1,
+    /// Blocks of 32 values of 8 bits with a scale.
+    Q8_0,
+    /// Super-blocks of 256 values of 2 bits.
+    Q2K,
+    /// Super-blocks of 256 values of 3 bits.
+    Q3K,
+    /// Super-blocks of 256 values of 4 bits.
+    Q4K,
+    /// Super-blocks of 256 values of 5 bits.
+    Q5K,
+    /// Super-blocks of 256 values of 6 bits.
+    Q6K,
 }
 
 impl DType {
@@ -52,6 +72,8 @@ impl DType {
     pub const fn block_len(self) -> usize {
         match self {
             Self::F32 | Self::F16 | Self::BF16 => 1,
+            Self::Q4_0 | Self::Q4_1 | Self::Q5_0 | Self::Q5_1 | Self::Q8_0 => 32,
+            Self::Q2K | Self::Q3K | Self::Q4K | Self::Q5K | Self::Q6K => 256,
         }
     }
 
@@ -60,7 +82,22 @@ impl DType {
         match self {
             Self::F32 => 4,
             Self::F16 | Self::BF16 => 2,
+            Self::Q4_0 => 18,
+            Self::Q4_1 => 20,
+            Self::Q5_0 => 22,
+            Self::Q5_1 => 24,
+            Self::Q8_0 => 34,
+            Self::Q2K => 84,
+            Self::Q3K => 110,
+            Self::Q4K => 144,
+            Self::Q5K => 176,
+            Self::Q6K => 210,
         }
+    }
+
+    /// Whether values share scales in blocks.
+    pub const fn is_quantised(self) -> bool {
+        self.block_len() > 1
     }
 
     /// Name as the file formats write it.
@@ -69,6 +106,16 @@ impl DType {
             Self::F32 => "F32",
             Self::F16 => "F16",
             Self::BF16 => "BF16",
+            Self::Q4_0 => "Q4_0",
+            Self::Q4_1 => "Q4_1",
+            Self::Q5_0 => "Q5_0",
+            Self::Q5_1 => "Q5_1",
+            Self::Q8_0 => "Q8_0",
+            Self::Q2K => "Q2_K",
+            Self::Q3K => "Q3_K",
+            Self::Q4K => "Q4_K",
+            Self::Q5K => "Q5_K",
+            Self::Q6K => "Q6_K",
         }
     }
 
@@ -90,6 +137,7 @@ impl DType {
                     *d = bf16::from_le_bytes(*s).to_f32();
                 }
             }
+            quantised => crate::quant::widen(quantised, src, dst),
         }
     }
 }
@@ -255,7 +303,7 @@ mod tests {
                     match dtype {
                         DType::F32 => bytes.extend(v.to_le_bytes()),
                         DType::F16 => bytes.extend(f16::from_f32(v).to_le_bytes()),
-                        DType::BF16 => bytes.extend(bf16::from_f32(v).to_le_bytes()),
+                        _ => bytes.extend(bf16::from_f32(v).to_le_bytes()),
                     }
                 }
                 let m = Matrix::new(Storage::new(bytes), offset, dtype, 2, 3).unwrap();

@@ -1,6 +1,8 @@
 //! What the sources may contain: `unsafe` code in kernels and memory maps only, and at the top of
 //! every module the reason why it exists.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::{assert_none, root};
 use std::path::{Path, PathBuf};
 

@@ -192,8 +192,8 @@ def format_files():
     second = Image.fromarray(255 - rgb)
     save(files, "pages.tif", image, save_all=True, append_images=[second], compression="tiff_lzw")
 
-    save(files, "p.gif", palette)
-    save(files, "l.gif", grey)
+    save(files, "p.gif", palette, interlace=0)
+    save(files, "l.gif", grey, interlace=0)
     save(files, "interlaced.gif", palette, interlace=1)
     save(files, "animated.gif", palette, save_all=True, append_images=[second.quantize(64)], duration=50)
     save(files, "transparent.gif", palette, transparency=5)

@@ -199,3 +199,41 @@ fn orientation_can_be_left_as_stored() {
     assert_eq!((stored.width, stored.height), (48, 32));
     assert_eq!((turned.width, turned.height), (32, 48));
 }
+
+/// A cut file is refused, or nothing of its picture was cut: never half a picture.
+#[test]
+fn a_cut_file_is_never_taken_for_a_whole_one() {
+    let as_stored = DecodeOptions {
+        apply_orientation: false,
+    };
+    let cases = cases();
+    let formats = cases
+        .formats
+        .iter()
+        .map(|case| Path::new("formats").join(&case.file));
+    let lossy = cases
+        .lossy
+        .iter()
+        .map(|case| Path::new("jpeg").join(&case.file));
+    let mut wrong = Vec::new();
+    for name in formats.chain(lossy) {
+        let bytes = std::fs::read(folder().join(&name)).unwrap();
+        let whole = Picture::decode(&bytes, &name, &as_stored).unwrap();
+        // A prime step visits every part of a file without taking every byte.
+        for cut in (0..bytes.len())
+            .step_by(13)
+            .chain(bytes.len().saturating_sub(40)..bytes.len())
+        {
+            match Picture::decode(&bytes[..cut], &name, &as_stored) {
+                Err(error) => assert!(!error.reason.is_empty()),
+                Ok(picture) if picture.rgb == whole.rgb => {}
+                Ok(_) => wrong.push(format!(
+                    "{} cut at {cut} of {}",
+                    name.display(),
+                    bytes.len()
+                )),
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}

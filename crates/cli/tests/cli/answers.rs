@@ -216,8 +216,11 @@ fn a_device_that_is_not_there_is_an_error() {
     let nowhere = Folder::new();
     let model = TinyModel::preset("base");
     let path = model.path().to_str().unwrap();
-    let told = run(&nowhere.path, ["ask", "--model", path, "--device", "metal", "Why?"])
-        .failed_over("metal");
+    let told = run(
+        &nowhere.path,
+        ["ask", "--model", path, "--device", "metal", "Why?"],
+    )
+    .failed_over("metal");
     assert!(told.contains("visavis devices"), "{told}");
 }
 

@@ -204,6 +204,10 @@ def format_files():
     data[at + 1:at + 5] = struct.pack("<HH", 5, 3)
     (HERE / "formats" / "inset.gif").write_bytes(data)
     note(files, "inset.gif")
+    # And one that reaches over its canvas: the canvas grows.
+    data[6:10] = struct.pack("<HH", 37, 23)
+    (HERE / "formats" / "over-edge.gif").write_bytes(data)
+    note(files, "over-edge.gif")
 
     save(files, "rgb.webp", image, lossless=True, quality=100, exact=True)
     save(files, "rgba.webp", rgba, lossless=True, quality=100, exact=True)

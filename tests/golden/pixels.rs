@@ -237,3 +237,25 @@ fn a_cut_file_is_never_taken_for_a_whole_one() {
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
+
+#[test]
+fn the_test_photographs_open_the_right_way_up() {
+    let pictures = Path::new(env!("CARGO_MANIFEST_DIR")).join("pictures");
+    let open = |name: &str| Picture::open(&pictures.join(name), &DecodeOptions::default()).unwrap();
+    let coffee = open("coffee-on-its-side.jpg");
+    assert_eq!((coffee.width, coffee.height), (600, 400));
+    // Alpha is dropped: the transparent ground of the apple is black underneath.
+    assert_eq!(open("apple-transparent.png").rgb[..3], [0, 0, 0]);
+    let mut seen = 0;
+    for entry in std::fs::read_dir(&pictures).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension != "md") {
+            seen += 1;
+            let picture = Picture::open(&path, &DecodeOptions::default()).unwrap();
+            assert!(
+                picture.width.max(picture.height) <= 640 && path.metadata().unwrap().len() < 61_440
+            );
+        }
+    }
+    assert!(seen >= 12);
+}

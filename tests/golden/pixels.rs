@@ -3,6 +3,8 @@
 //! Lossless kinds and the resize must be equal to the bit. JPEG and lossy WebP decoders are
 //! free to round, so there the square may differ by a few levels.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;

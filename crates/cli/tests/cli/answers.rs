@@ -1,5 +1,7 @@
 //! `visavis ask` with tiny models.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::bad_pictures::picture;
 use crate::run::{Folder, Ran, program, run};
 use serde_json::Value;

@@ -1,6 +1,8 @@
 //! Damaged and foreign checkpoints: `ask` fails and says over what, `inspect` finds it without
 //! running anything.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::run::{Folder, run};
 use std::path::Path;
 use visavis_testkit::{TinyModel, faults, preset};

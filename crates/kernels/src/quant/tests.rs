@@ -1,3 +1,5 @@
+//! Unit tests of the block formats: layout, rounding, and what encoding loses.
+
 use super::quantise_row;
 use super::super_blocks::{pack_six_bit_scales, six_bit_scales};
 use crate::{DType, KernelError, Linear, Matrix, Storage};

@@ -48,7 +48,15 @@ fn release<'a>(packages: &[&'a str]) -> Vec<&'a str> {
 }
 
 fn lints(packages: &[&str]) -> Command {
-    cargo([&["clippy"], packages, &["--all-targets"], &DENY_WARNINGS].concat())
+    cargo(
+        [
+            &["clippy"],
+            packages,
+            &["--all-targets", "--keep-going"],
+            &DENY_WARNINGS,
+        ]
+        .concat(),
+    )
 }
 
 /// The workspace's tests, by nextest where it is installed.

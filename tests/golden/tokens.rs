@@ -1,6 +1,8 @@
 //! Tokens and prompts against the references, with the real LLaMA vocabulary.
 //! `make_tokens.py` made the files in tokens/ and says how.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use flate2::read::GzDecoder;
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -2,6 +2,8 @@
 //! `store, catalog <- app`, `llava <- train <- cli`, `engine <- eval <- {app, train, cli}`,
 //! `ipc <- src-tauri`. Tauri stays in the window's shell, and SQL in the store.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::{assert_none, root};
 use serde::Deserialize;
 use std::collections::BTreeSet;

@@ -3,6 +3,8 @@
 //! ARCHITECTURE.md gives the picture and its reasons. It stays true because a dependency against
 //! the grain, or `unsafe` code in a new place, fails here with a sentence that says what to do.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod dependencies;
 mod source;
 

@@ -85,6 +85,13 @@ pub enum Event {
     Failed(Failure),
 }
 
+impl Event {
+    /// Whether no event follows this one.
+    pub fn is_last(&self) -> bool {
+        !matches!(self, Self::Progress { .. } | Self::Text { .. })
+    }
+}
+
 /// A complete answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Completion {

@@ -1,6 +1,8 @@
 //! Norms, activations, softmax and rotary embedding: correct against f64, and the same bits for a
 //! row however it is computed.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 mod common;
 
 use common::{Random, assert_bits, assert_close, each_isa, each_setting};

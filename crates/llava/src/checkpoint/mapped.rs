@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 /// A read-only map of a whole file.
-pub struct MappedFile {
+pub(crate) struct MappedFile {
     path: PathBuf,
     map: Mmap,
     modified: Option<SystemTime>,

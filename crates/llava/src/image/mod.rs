@@ -1,6 +1,37 @@
 //! From a file to the pixels the vision tower sees (Pillow + CLIPImageProcessor semantics).
+//!
+//! A picture goes through `file` (reading, with refusals), `kind` (what the bytes are),
+//! `decode` (the seam to the decoders: limits, panics, wording), `colour` (8-bit RGB as
+//! Pillow's `convert("RGB")` gives it) and `orientation`; then through `square` and `resample`
+//! (pad or crop, resize) and `normalise`. Only the first frame or page of a file is used.
+//! Colour profiles are not applied: the model's training pictures were read without them.
+
+mod colour;
+mod decode;
+mod file;
+mod gif;
+mod kind;
+mod normalise;
+mod orientation;
+mod resample;
+mod square;
+mod tiff;
+mod whole;
 
 use std::path::{Path, PathBuf};
+
+/// The largest file that is read, in bytes.
+pub const MAX_FILE_BYTES: u64 = 2_000_000_000;
+
+/// The most pixels a picture may have: 2^28, about 268 million.
+///
+/// The largest pictures people have come from 200-megapixel telephones. At the limit the
+/// decoded picture takes 0.8 GB (2.1 GB for a moment, with four 16-bit channels), which a
+/// machine that runs the model can spare; a forged header cannot ask for more.
+pub const MAX_PIXELS: u64 = 1 << 28;
+
+/// The longest side a picture may have, in pixels: the weights of the resize grow with it.
+pub const MAX_SIDE: u32 = 1 << 20;
 
 /// Why a picture cannot be used; the message names it.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -38,19 +69,57 @@ pub struct Picture {
     pub rgb: Vec<u8>,
 }
 
+impl std::fmt::Debug for Picture {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Picture({} x {})", self.width, self.height)
+    }
+}
+
 impl Picture {
-    /// Reads and decodes a file.
-    pub fn open(_path: &Path, _options: &DecodeOptions) -> Result<Self, PictureError> {
-        todo!()
+    /// Reads and decodes a file: JPEG, PNG, WebP, GIF, BMP or TIFF, told by its content.
+    ///
+    /// # Errors
+    ///
+    /// The file is missing, empty, a folder, not an ordinary file, longer than
+    /// [`MAX_FILE_BYTES`], changing while it is read, or as for [`Picture::decode`].
+    pub fn open(path: &Path, options: &DecodeOptions) -> Result<Self, PictureError> {
+        let bytes = file::read(path).map_err(|reason| PictureError {
+            name: path.to_owned(),
+            reason,
+        })?;
+        Self::decode(&bytes, path, options)
     }
 
     /// Decodes bytes; `name` is used in messages only.
+    ///
+    /// # Errors
+    ///
+    /// The bytes are empty, not a picture, a picture of a kind that is not read, damaged, cut
+    /// short, or larger than [`MAX_PIXELS`] or [`MAX_SIDE`]. A decoder that panics is an error
+    /// too.
     pub fn decode(
-        _bytes: &[u8],
-        _name: &Path,
-        _options: &DecodeOptions,
+        bytes: &[u8],
+        name: &Path,
+        options: &DecodeOptions,
     ) -> Result<Self, PictureError> {
-        todo!()
+        Self::decode_within(bytes, name, options, MAX_PIXELS)
+    }
+
+    /// [`Picture::decode`] with another limit on the number of pixels.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Picture::decode`].
+    pub fn decode_within(
+        bytes: &[u8],
+        name: &Path,
+        options: &DecodeOptions,
+        max_pixels: u64,
+    ) -> Result<Self, PictureError> {
+        decode::decode(bytes, options, max_pixels).map_err(|reason| PictureError {
+            name: name.to_owned(),
+            reason,
+        })
     }
 }
 
@@ -64,6 +133,8 @@ pub enum Aspect {
 }
 
 /// The preprocessing a checkpoint asks for.
+///
+/// [`Preprocess::square`] gives the 8-bit square, [`Preprocess::pixels`] the normalised floats.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Preprocess {
     /// Side of the square the vision tower takes, in pixels.
@@ -74,16 +145,4 @@ pub struct Preprocess {
     pub mean: [f32; 3],
     /// Per-channel standard deviation, in 0..1.
     pub std: [f32; 3],
-}
-
-impl Preprocess {
-    /// `size * size * 3` bytes, rows of RGB: what the model sees.
-    pub fn square(&self, _picture: &Picture) -> Vec<u8> {
-        todo!()
-    }
-
-    /// `(3, size, size)` floats, normalised.
-    pub fn pixels(&self, _picture: &Picture) -> Vec<f32> {
-        todo!()
-    }
 }

@@ -12,6 +12,8 @@ mod processor;
 mod shards;
 mod weights;
 
+pub(crate) use processor::{CLIP_MEAN, CLIP_STD};
+
 pub use inspect::{Inspection, inspect};
 pub use weights::{StoredType, WeightEntry, Weights};
 

@@ -23,6 +23,11 @@ pub(crate) fn load(name: &str) -> Loaded {
     let folder = TinyModel::preset(name);
     let model = Model::load(folder.path(), DeviceChoice::Cpu, &Silent)
         .unwrap_or_else(|e| panic!("{name}: {e}"));
+    with_model(name, model, folder)
+}
+
+/// `model`, made from the preset `name`, beside what the reference computed from that.
+pub(crate) fn with_model(name: &str, model: Model, folder: TinyModel) -> Loaded {
     Loaded {
         name: name.to_owned(),
         golden: golden::load(name),

@@ -1,3 +1,5 @@
+//! Block formats against the reference package, and the quality of the encoders.
+
 use super::quantise_row;
 use super::super_blocks::{pack_six_bit_scales, six_bit_scales};
 use crate::{DType, KernelError, Linear, Matrix, Storage};

@@ -1,3 +1,5 @@
+//! The corpus of malformed headers, and files cut or changed anywhere.
+
 use super::check_bytes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,4 +1,9 @@
+//! Written models read back: pairs of files, progress, and what is refused.
+
+mod variants;
+
 use super::*;
+
 use crate::checkpoint::{StoredType, inspect};
 use crate::device::DeviceChoice;
 use crate::watch::{Interrupted, Silent};

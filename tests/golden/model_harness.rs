@@ -2,9 +2,12 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
 use visavis_llava::cache::KvCache;
+use visavis_llava::checkpoint::Checkpoint;
 use visavis_llava::device::DeviceChoice;
+use visavis_llava::ops::CandleOps;
 use visavis_llava::watch::Silent;
 use visavis_llava::{ImageFeatures, Input, Model, Step};
 use visavis_testkit::golden::{self, Golden, IMAGE, Run};
@@ -20,9 +23,28 @@ pub(crate) struct Loaded {
 
 /// Loads the preset `name` on the processor.
 pub(crate) fn load(name: &str) -> Loaded {
+    load_with(name, |path| Model::load(path, DeviceChoice::Cpu, &Silent))
+}
+
+/// Loads the preset `name` over candle's tensors and kernels: what a graphics card runs.
+pub(crate) fn load_on_candle(name: &str) -> Loaded {
+    load_with(name, |path| {
+        let ops = CandleOps {
+            device: candle_core::Device::Cpu,
+            dtype: candle_core::DType::F32,
+        };
+        Model::build(
+            Checkpoint::open(path)?,
+            DeviceChoice::Cpu,
+            Box::new(ops),
+            &Silent,
+        )
+    })
+}
+
+fn load_with(name: &str, open: impl FnOnce(&Path) -> visavis_llava::Result<Model>) -> Loaded {
     let folder = TinyModel::preset(name);
-    let model = Model::load(folder.path(), DeviceChoice::Cpu, &Silent)
-        .unwrap_or_else(|e| panic!("{name}: {e}"));
+    let model = open(folder.path()).unwrap_or_else(|e| panic!("{name}: {e}"));
     with_model(name, model, folder)
 }
 

@@ -4,7 +4,7 @@
 mod model_faults;
 mod model_harness;
 
-use model_harness::{Loaded, argmax, bits, each_preset, load, positions, split};
+use model_harness::{Loaded, argmax, bits, each_preset, load, load_on_candle, positions, split};
 use visavis_llava::prompt::{Conversation, Message, PromptToken, tokenize};
 use visavis_llava::watch::Silent;
 use visavis_llava::{Error, Input, Interrupted, Stage, Step};
@@ -61,6 +61,24 @@ fn first_logits_equal_the_reference() {
             );
         }
     });
+}
+
+/// The operations of graphics cards, run on the processor: in one pass, and on a truncated cache.
+#[test]
+fn candle_operations_equal_the_reference() {
+    for spec in visavis_testkit::presets() {
+        let m = load_on_candle(&spec.name);
+        for run in &m.golden.runs {
+            let (mut cache, logits) = m.plain(run);
+            let what = format!("{}, {} on candle", m.name, run.name);
+            at_most(&what, distance(&logits, &run.logits), LOGITS);
+            let keep = cache.len() / 2;
+            cache.truncate(keep);
+            let (_, rest) = split(m.prompt(run), keep);
+            let again = m.forward_chunked(&mut cache, rest, 16);
+            at_most(&what, distance(&again, &run.logits), LOGITS);
+        }
+    }
 }
 
 #[test]

@@ -95,7 +95,7 @@ pub(crate) fn run(job: AskJob, common: Common) -> Result<Outcome, Failure> {
         Event::Progress { stage, done, total } if !screen.begun() => {
             progress.stage(stage, done, total)
         }
-        Event::Text { text } => {
+        Event::Text { text } if screen.live => {
             progress.clear();
             if screen.show(&text) == Reader::Gone {
                 host.cancel_all();

@@ -3,82 +3,100 @@
 use crate::args::DevicesArgs;
 use crate::failure::{Failure, Outcome};
 use crate::output;
+use crate::text::{one_line, size};
 use serde::Serialize;
-use visavis_llava::device::{self, DeviceChoice};
+use visavis_engine::devices::{self, DeviceReport, DeviceState};
 
-/// One line of the list.
-#[derive(Debug, PartialEq, Serialize)]
-struct Device {
-    /// What `--device` takes.
-    name: String,
-    /// What it is, in words.
-    description: String,
-    /// Whether `--device auto` takes it.
+/// One entry of `--json`: the engine's report, and whether `--device auto` takes it.
+#[derive(Serialize)]
+struct Entry<'a> {
+    #[serde(flatten)]
+    report: &'a DeviceReport,
     default: bool,
 }
 
 /// Runs the command.
 pub(crate) fn run(args: &DevicesArgs) -> Result<Outcome, Failure> {
-    let devices = list(&device::available());
+    let reports = devices::list();
+    let entries = entries(&reports);
     if args.json {
-        return output::print_json(&devices);
+        return output::print_json(&entries);
     }
-    output::print_bytes(table(&devices).as_bytes())
+    output::print_bytes(table(&entries).as_bytes())
 }
 
-fn list(available: &[DeviceChoice]) -> Vec<Device> {
-    let device = |(index, choice): (usize, &DeviceChoice)| Device {
-        name: choice.to_string(),
-        description: describe(*choice),
-        default: index == 0,
+/// The reports come best first; `auto` takes the first that works.
+fn entries(reports: &[DeviceReport]) -> Vec<Entry<'_>> {
+    let auto = reports
+        .iter()
+        .position(|report| report.state == DeviceState::Works);
+    let entry = |(index, report)| Entry {
+        report,
+        default: Some(index) == auto,
     };
-    available.iter().enumerate().map(device).collect()
+    reports.iter().enumerate().map(entry).collect()
 }
 
-fn describe(choice: DeviceChoice) -> String {
-    match choice {
-        DeviceChoice::Auto => "the best that is there".to_owned(),
-        DeviceChoice::Cuda(_) => "NVIDIA graphics card".to_owned(),
-        DeviceChoice::Metal => "graphics part of this Apple chip".to_owned(),
-        DeviceChoice::Cpu => {
-            let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-            format!("this computer's processor, {threads} threads")
-        }
-    }
-}
-
-fn table(devices: &[Device]) -> String {
-    let line = |device: &Device| {
-        let mark = if device.default { "  (auto)" } else { "" };
-        format!("{:<8}{}{mark}\n", device.name, device.description)
+fn table(entries: &[Entry<'_>]) -> String {
+    let line = |entry: &Entry<'_>| {
+        let DeviceReport {
+            name,
+            description,
+            memory_bytes,
+            state,
+        } = entry.report;
+        let memory = memory_bytes
+            .map(|bytes| format!(", {} of memory", size(bytes)))
+            .unwrap_or_default();
+        let state = match state {
+            DeviceState::Works if entry.default => " (auto)".to_owned(),
+            DeviceState::Works => String::new(),
+            DeviceState::Failed { reason } => format!(": cannot be used, {reason}"),
+            DeviceState::Inconclusive { reason } => format!(": may work, {reason}"),
+        };
+        let line = format!("{name:<8}{description}{memory}{state}");
+        format!("{}\n", one_line(&line))
     };
-    devices.iter().map(line).collect()
+    entries.iter().map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn the_first_is_what_auto_takes() {
-        let devices = list(&[DeviceChoice::Cuda(0), DeviceChoice::Cpu]);
-        assert_eq!(
-            (devices[0].name.as_str(), devices[0].default),
-            ("cuda:0", true)
-        );
-        assert_eq!(
-            (devices[1].name.as_str(), devices[1].default),
-            ("cpu", false)
-        );
-        assert_eq!(table(&devices).lines().count(), 2);
+    fn report(name: &str, state: DeviceState) -> DeviceReport {
+        DeviceReport {
+            name: name.to_owned(),
+            description: "a device".to_owned(),
+            memory_bytes: None,
+            state,
+        }
     }
 
     #[test]
-    fn the_processor_is_always_there() {
-        assert!(
-            list(&device::available())
+    fn auto_is_the_first_that_works() {
+        let failed = DeviceState::Failed {
+            reason: "no driver".to_owned(),
+        };
+        let reports = [report("cuda:0", failed), report("cpu", DeviceState::Works)];
+        let entries = entries(&reports);
+        assert_eq!(
+            entries
                 .iter()
-                .any(|device| device.name == "cpu")
+                .map(|entry| entry.default)
+                .collect::<Vec<_>>(),
+            [false, true]
+        );
+        let table = table(&entries);
+        assert!(
+            table
+                .contains("cuda:0  a device: cannot be used, no driver\ncpu     a device (auto)\n"),
+            "{table}"
+        );
+        let json = serde_json::to_value(&entries).unwrap();
+        assert_eq!(
+            (&json[0]["name"], &json[1]["default"]),
+            (&"cuda:0".into(), &true.into())
         );
     }
 }

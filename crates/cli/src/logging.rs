@@ -1,6 +1,5 @@
 //! What is written to standard error besides the result: nothing, unless asked with `-v`.
 
-use std::io::IsTerminal;
 use tracing_subscriber::EnvFilter;
 
 /// Starts logging: `-v` says what is done, `-vv` how. `VISAVIS_LOG` takes the filters of
@@ -18,7 +17,8 @@ pub(crate) fn start(verbose: u8) {
     let started = tracing_subscriber::fmt()
         .with_env_filter(filter)
         .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
+        // Colours are a feature of the crate that is left out; asking for them prints a complaint.
+        .with_ansi(false)
         .try_init();
     debug_assert!(started.is_ok(), "logging is started once");
     // A panic is caught (in the engine, around a decoder, in `main`) and reported there as an

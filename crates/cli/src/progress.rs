@@ -12,8 +12,14 @@ const LOG_EVERY: Duration = Duration::from_secs(10);
 
 enum Sink {
     Silent,
-    Bar(ProgressBar),
-    Lines { last: Mutex<Instant> },
+    Bar {
+        bar: ProgressBar,
+        /// What the bar says now, and whether it knows how much there is.
+        says: Mutex<(&'static str, bool)>,
+    },
+    Lines {
+        last: Mutex<Instant>,
+    },
 }
 
 /// Shows progress on standard error. Shared by threads.
@@ -28,8 +34,10 @@ impl Progress {
             Sink::Silent
         } else if std::io::stderr().is_terminal() {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-            bar.set_style(style("{spinner} {msg}"));
-            Sink::Bar(bar)
+            Sink::Bar {
+                bar,
+                says: Mutex::default(),
+            }
         } else {
             Sink::Lines {
                 last: Mutex::new(Instant::now()),
@@ -60,17 +68,22 @@ impl Progress {
     fn show(&self, what: &'static str, done: u64, total: u64) {
         match &self.sink {
             Sink::Silent => {}
-            Sink::Bar(bar) => {
-                let known = total > 0;
-                bar.set_style(style(if known {
-                    "{msg} {wide_bar} {percent}%"
-                } else {
-                    "{spinner} {msg}"
-                }));
-                bar.set_length(total);
-                bar.set_position(done.min(total));
-                bar.set_message(what);
-                bar.tick();
+            Sink::Bar { bar, says } => {
+                let Ok(mut says) = says.lock() else { return };
+                // Every change of style or message draws the bar anew: only when it must.
+                if *says != (what, total > 0) {
+                    *says = (what, total > 0);
+                    bar.set_style(style(if total > 0 {
+                        "{msg} {bar:30} {percent}%"
+                    } else {
+                        "{spinner} {msg}"
+                    }));
+                    bar.set_message(what);
+                }
+                if bar.length() != Some(total) {
+                    bar.set_length(total);
+                }
+                bar.set_position(done);
             }
             Sink::Lines { last } => {
                 let Ok(mut last) = last.lock() else { return };
@@ -86,7 +99,7 @@ impl Progress {
     pub(crate) fn note(&self, text: &str) {
         match &self.sink {
             Sink::Silent => {}
-            Sink::Bar(bar) => bar.suspend(|| say(text)),
+            Sink::Bar { bar, .. } => bar.suspend(|| say(text)),
             Sink::Lines { .. } => say(text),
         }
     }
@@ -94,7 +107,7 @@ impl Progress {
     /// A failure: shown also with `--quiet`.
     pub(crate) fn warn(&self, text: &str) {
         match &self.sink {
-            Sink::Bar(bar) => bar.suspend(|| say(text)),
+            Sink::Bar { bar, .. } => bar.suspend(|| say(text)),
             _ => say(text),
         }
     }
@@ -102,14 +115,14 @@ impl Progress {
     /// Runs `write` with the bar out of the way of standard output.
     pub(crate) fn aside<T>(&self, write: impl FnOnce() -> T) -> T {
         match &self.sink {
-            Sink::Bar(bar) => bar.suspend(write),
+            Sink::Bar { bar, .. } => bar.suspend(write),
             _ => write(),
         }
     }
 
     /// Takes the bar away.
     pub(crate) fn clear(&self) {
-        if let Sink::Bar(bar) = &self.sink {
+        if let Sink::Bar { bar, .. } = &self.sink {
             bar.finish_and_clear();
         }
     }

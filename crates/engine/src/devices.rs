@@ -94,8 +94,10 @@ pub(crate) fn start_host(options: &EngineOptions) -> io::Result<Link> {
 
 fn cuda_host() -> Option<PathBuf> {
     let name = format!("{CUDA_HOST}{}", std::env::consts::EXE_SUFFIX);
-    let path = std::env::current_exe().ok()?.with_file_name(name);
-    path.is_file().then_some(path)
+    let own = std::env::current_exe().ok()?;
+    let path = own.with_file_name(name);
+    // A host must never start hosts: it would start itself without end.
+    (path != own && path.is_file()).then_some(path)
 }
 
 fn processor() -> DeviceReport {

@@ -1,5 +1,7 @@
 //! Files that are no pictures, or damaged ones: an error that names the file, and no answer.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::run::{Folder, run};
 use std::io::Cursor;
 use std::path::PathBuf;

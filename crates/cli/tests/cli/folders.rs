@@ -1,5 +1,7 @@
 //! `visavis caption` over folders with good and bad pictures in them.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::bad_pictures::{bad_pictures, picture};
 use crate::run::{Folder, Ran, run};
 use serde_json::Value;

@@ -1,5 +1,7 @@
 //! Running the program and reading what it left behind.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

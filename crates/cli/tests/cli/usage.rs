@@ -1,5 +1,7 @@
 //! What the program says without a model: help, wrong usage, what is missing.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use crate::run::{Folder, program, run};
 use std::io::Write;
 use std::process::Stdio;

@@ -1,4 +1,4 @@
-//! Block formats against the reference package, and the quality of the encoders.
+//! Unit tests of the block formats: layout, rounding, and what encoding loses.
 
 use super::quantise_row;
 use super::super_blocks::{pack_six_bit_scales, six_bit_scales};

@@ -1,4 +1,6 @@
 //! What the tests share: repeatable values, every instruction set, one and two threads.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![allow(dead_code, unreachable_pub)] // each test file uses a part
 
 use half::{bf16, f16};

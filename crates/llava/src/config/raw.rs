@@ -135,7 +135,8 @@ fn language(raw: &RawText, tied: Option<bool>) -> Result<LanguageConfig, String>
         vocab_rows: raw.vocab_size.unwrap_or(32000),
         rms_norm_eps: raw.rms_norm_eps.unwrap_or(1e-6),
         rope_theta: rope_theta(raw)?,
-        tied_embeddings: raw.tie_word_embeddings.or(tied).unwrap_or(false),
+        // As transformers: either flag ties them.
+        tied_embeddings: raw.tie_word_embeddings == Some(true) || tied == Some(true),
     })
 }
 

@@ -1,3 +1,5 @@
+//! Unit tests of generation: sampling, stopping, and text that leaves in whole characters.
+
 use super::*;
 use crate::tokenizer::tests::small;
 use proptest::prelude::*;

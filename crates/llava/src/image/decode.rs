@@ -62,18 +62,21 @@ pub(super) fn decode(
     }
     let kind = Kind::of(bytes)?;
     let bounds = Bounds { max_pixels };
-    // Decoders read hostile bytes and are not ours; some still panic on files nobody has tried.
-    // One such file must not take a folder of pictures down with it. Nothing outlives the
-    // closure, so there is no half-changed state to see afterwards.
-    let caught = catch_unwind(AssertUnwindSafe(|| {
-        decode_kind(kind, bytes, options, &bounds)
-    }));
-    let outcome = caught.unwrap_or_else(|_| {
+    guarded(|| decode_kind(kind, bytes, options, &bounds))
+        .map_err(|failure| describe(kind, failure))
+}
+
+/// Runs a decoder; a panic in it is a failure like any other.
+///
+/// Decoders read hostile bytes and are not ours; one that panics on a file nobody has tried must
+/// not take a folder of pictures down with it. Nothing outlives the closure, so there is no
+/// half-changed state to see afterwards.
+fn guarded(decode: impl FnOnce() -> Result<Picture, Failure>) -> Result<Picture, Failure> {
+    catch_unwind(AssertUnwindSafe(decode)).unwrap_or_else(|_| {
         Err(Failure::Damaged(
             "in a way its decoder does not know".into(),
         ))
-    });
-    outcome.map_err(|failure| describe(kind, failure))
+    })
 }
 
 fn describe(kind: Kind, failure: Failure) -> String {
@@ -160,11 +163,35 @@ impl From<ImageError> for Failure {
         match error {
             ImageError::IoError(error) if error.kind() == ErrorKind::UnexpectedEof => Self::Short,
             ImageError::Unsupported(error) => Self::Unsupported(error.to_string()),
-            // Reached only by what surrounds the pixels: their number was checked before.
-            ImageError::Limits(_) => {
-                Self::Damaged("it asks for more memory than its picture needs".into())
-            }
+            // Lines of billions of pixels, or unpacked profiles and texts.
+            ImageError::Limits(_) => Self::TooLarge(
+                "the picture, or what its file holds besides, needs more memory than is allowed; \
+                 save a smaller copy"
+                    .into(),
+            ),
             other => Self::Damaged(other.to_string()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panicking_decoder_is_a_damaged_file() {
+        let failure = guarded(|| panic!("index out of bounds")).err();
+        assert!(matches!(failure, Some(Failure::Damaged(_))));
+    }
+
+    #[test]
+    fn bounds_hold_for_pixels_and_for_sides() {
+        let bounds = Bounds {
+            max_pixels: 1 << 28,
+        };
+        let allowed = |width, height| bounds.check(width, height).is_ok();
+        assert!(allowed(1 << 14, 1 << 14) && allowed(1, 50_000) && allowed(1 << 20, 1));
+        assert!(!allowed((1 << 14) + 1, 1 << 14) && !allowed((1 << 20) + 1, 1));
+        assert!(!allowed(0, 5) && !allowed(u64::MAX, u64::MAX));
     }
 }

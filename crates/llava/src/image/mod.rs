@@ -15,6 +15,8 @@ mod normalise;
 mod orientation;
 mod resample;
 mod square;
+#[cfg(test)]
+mod tests;
 mod tiff;
 mod whole;
 

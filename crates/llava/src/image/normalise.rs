@@ -59,7 +59,7 @@ mod tests {
         let expected = [
             (-1.792_263, 1.930_336),
             (-1.752_097, 2.074_884),
-            (-1.480_220, 2.145_897),
+            (-1.480_22, 2.145_897),
         ];
         for (plane, (black, white)) in floats.chunks(4).zip(expected) {
             assert!((plane[0] - black).abs() < 1e-6 && (plane[2] - black).abs() < 1e-6);

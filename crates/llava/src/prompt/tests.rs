@@ -1,3 +1,5 @@
+//! Unit tests of the prompt: the template, the markers that stay text, the pieces.
+
 use super::*;
 use crate::tokenizer::tests::small;
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! Unit tests of the tokenizer on a small vocabulary: both file flavours, markers, damage.
+
 use super::*;
 use proptest::prelude::*;
 use serde_json::{Value, json};

@@ -45,6 +45,11 @@ pub(crate) fn load_on_candle(name: &str) -> Loaded {
 fn load_with(name: &str, open: impl FnOnce(&Path) -> visavis_llava::Result<Model>) -> Loaded {
     let folder = TinyModel::preset(name);
     let model = open(folder.path()).unwrap_or_else(|e| panic!("{name}: {e}"));
+    with_model(name, model, folder)
+}
+
+/// `model`, made from the preset `name`, beside what the reference computed from that.
+pub(crate) fn with_model(name: &str, model: Model, folder: TinyModel) -> Loaded {
     Loaded {
         name: name.to_owned(),
         golden: golden::load(name),

@@ -53,6 +53,7 @@ impl Progress {
             Stage::Seeing => "Looking at the picture",
             Stage::Reading => "Reading the question",
             Stage::Writing => "Writing",
+            Stage::Converting => "Converting the model",
         };
         // The length of an answer is not known before it ends: its bar would lie.
         let total = if stage == Stage::Writing { 0 } else { total };

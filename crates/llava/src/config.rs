@@ -148,7 +148,8 @@ impl Config {
         2 * self.language.layers * self.language.kv_heads * self.language.head_dim * element_bytes
     }
 
-    fn check(&self) -> std::result::Result<(), String> {
+    /// Fails with a sentence when sizes are absurd or do not fit together.
+    pub(crate) fn check(&self) -> std::result::Result<(), String> {
         let v = &self.vision;
         let l = &self.language;
         let positive = [

@@ -8,6 +8,7 @@ pub mod boxes;
 pub mod cache;
 pub mod checkpoint;
 pub mod config;
+pub mod convert;
 pub mod device;
 pub mod error;
 pub mod generate;

@@ -99,13 +99,13 @@ pub struct Model {
 }
 
 impl Model {
-    /// Opens the checkpoint at `path` (a folder in llava-hf layout) on a device.
+    /// Opens the checkpoint at `path` (a folder in llava-hf layout, or GGUF files) on a device.
     pub fn load(path: &Path, device: DeviceChoice, watch: &dyn Watch) -> Result<Self> {
         // A device that is not there is said before anything is read.
         let (choice, device) = device::open(device)?;
         let checkpoint = Checkpoint::open(path)?;
         let ops: Box<dyn Ops> = match &device {
-            Device::Cpu => Box::new(HostOps::default()),
+            Device::Cpu => Box::new(HostOps::for_weights(&checkpoint.weights)),
             device => Box::new(CandleOps {
                 device: device.clone(),
                 dtype: device_dtype(&checkpoint.weights),
@@ -354,7 +354,7 @@ fn segments<'a>(steps: &'a mut [Step<'_>], layer: usize) -> Vec<Segment<'a>> {
         .collect()
 }
 
-/// Graphics cards compute 16-bit checkpoints in their own type.
+/// Graphics cards compute 16-bit checkpoints in their own type, and quantised ones in f16.
 fn device_dtype(weights: &Weights) -> DType {
     use crate::checkpoint::StoredType;
     use visavis_kernels::DType as Stored;
@@ -365,6 +365,7 @@ fn device_dtype(weights: &Weights) -> DType {
     match stored {
         Some(StoredType::Float(Stored::F16)) => DType::F16,
         Some(StoredType::Float(Stored::BF16)) => DType::BF16,
+        Some(StoredType::Float(stored)) if stored.is_quantised() => DType::F16,
         _ => DType::F32,
     }
 }

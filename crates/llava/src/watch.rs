@@ -15,6 +15,8 @@ pub enum Stage {
     Reading,
     /// The answer is being decoded; counted in tokens.
     Writing,
+    /// Weights are being written in another format; counted in bytes.
+    Converting,
 }
 
 /// The caller no longer wants the result.

@@ -1,6 +1,6 @@
 //! What is in a checkpoint, whether it will run, and what it needs, without running it.
 
-use super::{Checkpoint, StoredType, WeightEntry};
+use super::{Checkpoint, WeightEntry};
 use crate::config::Config;
 use crate::ops::HostOps;
 use crate::watch::Silent;
@@ -8,7 +8,6 @@ use crate::{Model, Result};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use visavis_kernels::DType;
 
 /// A checkpoint in words and numbers.
 #[derive(Debug, Clone, Serialize)]
@@ -49,6 +48,7 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
     let checkpoint = Checkpoint::open(path)?;
     let config = checkpoint.config.clone();
     let weights = &checkpoint.weights;
+    let ops = HostOps::for_weights(weights);
     let mut inspection = Inspection {
         format: checkpoint.format.clone(),
         types: types(weights.iter().map(|(_, e)| e)),
@@ -62,14 +62,18 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
         image_tokens: config.vision.image_tokens(),
         context: config.context,
         vocabulary: checkpoint.tokenizer.pieces(),
-        memory_bytes: memory(&config, weights.file_bytes()),
+        memory_bytes: memory(
+            &config,
+            weights.file_bytes(),
+            if ops.half_cache { 2 } else { 4 },
+        ),
         problems: Vec::new(),
     };
     // Building maps every tensor the model needs and checks its name, shape and type.
     let built = Model::assemble(
         checkpoint,
         crate::device::DeviceChoice::Cpu,
-        Box::new(HostOps::default()),
+        Box::new(ops),
         &Silent,
     );
     if let Err(problem) = built {
@@ -81,27 +85,15 @@ pub fn inspect(path: &Path) -> Result<Inspection> {
 fn types<'a>(entries: impl Iterator<Item = &'a WeightEntry>) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for entry in entries {
-        *counts
-            .entry(type_name(entry.stored).to_owned())
-            .or_insert(0) += 1;
+        *counts.entry(entry.stored.name().to_owned()).or_insert(0) += 1;
     }
     counts
 }
 
-fn type_name(stored: StoredType) -> &'static str {
-    match stored {
-        StoredType::Float(DType::F32) => "F32",
-        StoredType::Float(DType::F16) => "F16",
-        StoredType::Float(DType::BF16) => "BF16",
-        StoredType::Float(_) => "other",
-        StoredType::Other(name) => name,
-    }
-}
-
 /// Files, a cache of one picture and 1,024 further positions, and working space of a chunk.
-fn memory(config: &Config, file_bytes: u64) -> u64 {
+fn memory(config: &Config, file_bytes: u64, cache_element: usize) -> u64 {
     let positions = (config.vision.image_tokens() + 1024).min(config.context);
-    let cache = positions * config.kv_bytes_per_position(4);
+    let cache = positions * config.kv_bytes_per_position(cache_element);
     let widest = config
         .language
         .intermediate

@@ -3,6 +3,7 @@
 //! Every format ends in the same [`Checkpoint`]: weights under the names of llava-hf's classic
 //! layout, whatever the file calls them. A further format is a further module with an `open`.
 
+pub mod gguf;
 mod hf;
 mod inspect;
 mod mapped;
@@ -10,6 +11,8 @@ mod names;
 mod processor;
 mod shards;
 mod weights;
+
+pub(crate) use processor::{CLIP_MEAN, CLIP_STD};
 
 pub use inspect::{Inspection, inspect};
 pub use weights::{StoredType, WeightEntry, Weights};
@@ -53,8 +56,17 @@ pub struct Checkpoint {
 
 impl Checkpoint {
     /// Opens the checkpoint at `path`: a folder, or any file in it.
+    ///
+    /// A GGUF file that is named is opened as such. In a folder safetensors come first, because
+    /// they are the exact model; publishers of GGUF files often add a config.json to them.
     pub fn open(path: &Path) -> Result<Self> {
         let folder = folder_of(path)?;
+        if path.is_file() && gguf::is_gguf(path) {
+            return gguf::open(path);
+        }
+        if !shards::any_in(&folder) && gguf::any_in(&folder) {
+            return gguf::open(&folder);
+        }
         hf::open(&folder)
     }
 }

@@ -7,8 +7,8 @@ use serde_json::Value;
 use std::path::Path;
 
 /// CLIP's statistics, used when a checkpoint states none.
-const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
-const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
+pub(crate) const CLIP_MEAN: [f32; 3] = [0.481_454_66, 0.457_827_5, 0.408_210_73];
+pub(crate) const CLIP_STD: [f32; 3] = [0.268_629_54, 0.261_302_6, 0.275_777_1];
 
 /// Reads `preprocessor_config.json`, or `processor_config.json`'s `image_processor`
 /// (transformers 5). Aspect is always pad, as LLaVA-1.5 was tuned and evaluated, although

@@ -44,6 +44,11 @@ pub(super) fn open(folder: &Path) -> Result<(Weights, Vec<String>)> {
     Ok((weights, stored))
 }
 
+/// Whether there are safetensors weights in a folder.
+pub(super) fn any_in(folder: &Path) -> bool {
+    folder.join(SINGLE).exists() || folder.join(INDEX).exists()
+}
+
 fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     let single = folder.join(SINGLE);
     if single.exists() {
@@ -108,9 +113,6 @@ fn no_weights(folder: &Path) -> String {
     };
     if names.iter().any(is_bin) {
         return super::ORIGINAL_LAYOUT.into();
-    }
-    if names.iter().any(|n| n.ends_with(".gguf")) {
-        return "this folder holds GGUF files, which this version does not read yet; use llava-hf/llava-1.5-7b-hf".into();
     }
     format!("there are no weights here ({SINGLE} or {INDEX}); download the model again")
 }

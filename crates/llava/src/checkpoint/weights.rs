@@ -17,6 +17,16 @@ pub enum StoredType {
     Other(&'static str),
 }
 
+impl StoredType {
+    /// The type's name as the file formats write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Float(dtype) => dtype.name(),
+            Self::Other(name) => name,
+        }
+    }
+}
+
 /// One tensor in a file.
 #[derive(Clone)]
 pub struct WeightEntry {
@@ -61,6 +71,14 @@ impl Weights {
         self.entries.contains_key(name)
     }
 
+    /// Whether the language model's weights are block-quantised.
+    pub fn quantised(&self) -> bool {
+        let language = |name: &str| name.starts_with("language_model.");
+        let blocks = |stored| matches!(stored, StoredType::Float(dtype) if dtype.is_quantised());
+        self.iter()
+            .any(|(name, e)| language(name) && blocks(e.stored))
+    }
+
     /// Bytes of all files.
     pub fn file_bytes(&self) -> u64 {
         self.files.iter().map(|f| f.len() as u64).sum()
@@ -86,7 +104,7 @@ impl Weights {
             return Err(Error::checkpoint(
                 entry.file.path(),
                 format!(
-                    "the tensor {} has the shape {:?}, but config.json says {shape:?}; the files do not belong together",
+                    "the tensor {} has the shape {:?}, but the model's settings say {shape:?}; the files do not belong together",
                     entry.stored_name, entry.shape
                 ),
             ));
@@ -96,7 +114,7 @@ impl Weights {
             StoredType::Other(kind) => Err(Error::checkpoint(
                 entry.file.path(),
                 format!(
-                    "the tensor {} is stored as {kind}; Visavis reads F32, F16 and BF16",
+                    "the tensor {} is stored as {kind}; Visavis reads F32, F16, BF16, Q8_0, Q6_K, Q5_K, Q4_K, Q3_K, Q2_K, Q5_0, Q5_1, Q4_0 and Q4_1",
                     entry.stored_name
                 ),
             )),

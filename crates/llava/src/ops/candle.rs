@@ -156,20 +156,16 @@ impl Ops for CandleOps {
 
 impl CandleOps {
     fn read(&self, weights: &Weights, name: &str, shape: &[usize]) -> Result<Tensor> {
-        let (entry, stored) = weights.entry(name, shape)?;
+        let (_, stored) = weights.entry(name, shape)?;
         let matrix = weights.matrix(name, shape)?;
         let dtype = match stored {
             StoredDType::F32 => DType::F32,
             StoredDType::F16 => DType::F16,
             StoredDType::BF16 => DType::BF16,
-            other => {
-                return Err(Error::checkpoint(
-                    entry.path(),
-                    format!(
-                        "the tensor {} is stored as {other:?}, which a graphics card cannot take yet",
-                        entry.stored_name
-                    ),
-                ));
+            // Blocks are widened: candle's own quantised tensors would copy and repack them.
+            _ => {
+                let tensor = Tensor::from_vec(matrix.to_f32(), shape, &Device::Cpu)?;
+                return Ok(tensor.to_dtype(self.dtype)?.to_device(&self.device)?);
             }
         };
         let tensor = Tensor::from_raw_buffer(matrix.data(), dtype, shape, &self.device)?;

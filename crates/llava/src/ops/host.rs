@@ -15,6 +15,16 @@ pub struct HostOps {
     pub half_cache: bool,
 }
 
+impl HostOps {
+    /// As the weights ask for: a quantised model's keys and values lose nothing that its weights
+    /// have not lost already by being kept in 16 bits, and they take half the room.
+    pub fn for_weights(weights: &Weights) -> Self {
+        Self {
+            half_cache: weights.quantised(),
+        }
+    }
+}
+
 impl Ops for HostOps {
     fn load(&self, weights: &Weights, name: &str, shape: &[usize], bias: bool) -> Result<Weight> {
         let matrix = weights.matrix(&format!("{name}.weight"), shape)?;

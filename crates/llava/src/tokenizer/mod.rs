@@ -11,6 +11,7 @@
 //! Markers (`<s>`, `</s>`, `<unk>`, `<image>`, `<pad>` and whatever else a file adds) are no
 //! part of the merging vocabulary at all. Nothing that a person types can become one of them.
 
+pub(crate) mod export;
 mod file;
 mod vocabulary;
 

@@ -43,6 +43,18 @@ impl PieceKind {
             _ => return None,
         })
     }
+
+    /// How a file numbers the kind.
+    pub fn number(self) -> i32 {
+        match self {
+            Self::Normal => 1,
+            Self::Unknown => 2,
+            Self::Control => 3,
+            Self::UserDefined => 4,
+            Self::Unused => 5,
+            Self::Byte => 6,
+        }
+    }
 }
 
 /// The ids that open and close a sequence.

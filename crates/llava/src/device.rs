@@ -78,6 +78,11 @@ pub fn available() -> Vec<DeviceChoice> {
         .collect()
 }
 
+/// Threads that a model on the processor computes with.
+pub fn threads() -> usize {
+    visavis_kernels::threads()
+}
+
 /// Opens a device; `Auto` is the best that is there.
 ///
 /// # Errors

@@ -5,12 +5,11 @@
 //! wrong would otherwise look right. Files of the types that were usual in 2023 are spelled as
 //! files of that year are.
 
-use crate::checkpoint::{pieces, tokenizer};
 use crate::formula::{fnv1a64, mix, scale_offset, tensor, uniform};
+use crate::gguf_file::{File, language_settings, vision_settings};
 use crate::spec::TinySpec;
 use half::f16;
 use sha2::{Digest, Sha256};
-use std::collections::HashMap;
 use std::path::PathBuf;
 
 /// The types and mixes that the reference computed.
@@ -79,13 +78,17 @@ impl BlockModel {
                 &mut language
             };
             let spelled = if old { swapped(&name) } else { name };
-            file.tensor(&spelled, &shape, of, bytes);
+            file.tensor(&spelled, &shape, number_of(of), bytes);
         }
         let folder = crate::temporary_folder();
         for (name, file) in [("model.gguf", language), ("mmproj.gguf", vision)] {
             std::fs::write(folder.path().join(name), file.bytes()).expect("a written file");
         }
-        let sha256 = digest.finalize().iter().map(|b| format!("{b:02x}")).collect();
+        let sha256 = digest
+            .finalize()
+            .iter()
+            .map(|b| format!("{b:02x}"))
+            .collect();
         Self { folder, sha256 }
     }
 
@@ -102,7 +105,9 @@ impl BlockModel {
 
 /// Which vision block a tensor belongs to; -1 for every other tensor.
 fn block_of(name: &str) -> i64 {
-    let index = name.strip_prefix("v.blk.").and_then(|n| n.split('.').next());
+    let index = name
+        .strip_prefix("v.blk.")
+        .and_then(|n| n.split('.').next());
     index.map_or(-1, |n| n.parse().expect("a block's number"))
 }
 
@@ -117,12 +122,18 @@ fn swapped(name: &str) -> String {
 
 fn gguf_name(classic: &str) -> Option<String> {
     const OUTER: [(&str, &str); 12] = [
-        ("language_model.model.embed_tokens.weight", "token_embd.weight"),
+        (
+            "language_model.model.embed_tokens.weight",
+            "token_embd.weight",
+        ),
         ("language_model.model.norm.weight", "output_norm.weight"),
         ("language_model.lm_head.weight", "output.weight"),
         ("embeddings.class_embedding", "v.class_embd"),
         ("embeddings.patch_embedding.weight", "v.patch_embd.weight"),
-        ("embeddings.position_embedding.weight", "v.position_embd.weight"),
+        (
+            "embeddings.position_embedding.weight",
+            "v.position_embd.weight",
+        ),
         ("pre_layrnorm.weight", "v.pre_ln.weight"),
         ("pre_layrnorm.bias", "v.pre_ln.bias"),
         ("multi_modal_projector.linear_1.weight", "mm.0.weight"),
@@ -151,7 +162,9 @@ fn gguf_name(classic: &str) -> Option<String> {
         ("mlp.fc1", "ffn_up"),
         ("mlp.fc2", "ffn_down"),
     ];
-    let tail = classic.strip_prefix("vision_tower.vision_model.").unwrap_or(classic);
+    let tail = classic
+        .strip_prefix("vision_tower.vision_model.")
+        .unwrap_or(classic);
     if let Some((_, name)) = OUTER.iter().find(|(hf, _)| *hf == tail) {
         return Some((*name).to_owned());
     }
@@ -173,7 +186,11 @@ fn type_of<'a>(kind: &'a str, name: &str, shape: &[usize], layers: usize) -> &'a
     if name.starts_with("v.") || name.starts_with("mm.") {
         // Mmproj files come in types with blocks of 32; 588 values of a patch are no whole blocks.
         let old = kind.ends_with("_0") || kind.ends_with("_1");
-        return if old && name != "v.patch_embd.weight" { kind } else { "F16" };
+        return if old && name != "v.patch_embd.weight" {
+            kind
+        } else {
+            "F16"
+        };
     }
     if kind != "Q4_K_M" {
         return kind;
@@ -190,11 +207,23 @@ fn type_of<'a>(kind: &'a str, name: &str, shape: &[usize], layers: usize) -> &'a
     }
 }
 
+/// The number that files give a type.
+fn number_of(of: &str) -> u32 {
+    match of {
+        "F32" => 0,
+        "F16" => 1,
+        _ => LAYOUTS.iter().find(|l| l.0 == of).expect("a type").1,
+    }
+}
+
 fn stored(of: &str, name: &str, classic: &str, shape: &[usize], spec: &TinySpec) -> Vec<u8> {
     let Some(layout) = LAYOUTS.iter().find(|l| l.0 == of) else {
         let values = tensor(classic, shape, spec);
         return match of {
-            "F16" => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
+            "F16" => values
+                .iter()
+                .flat_map(|v| f16::from_f32(*v).to_le_bytes())
+                .collect(),
             _ => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
         };
     };
@@ -203,11 +232,13 @@ fn stored(of: &str, name: &str, classic: &str, shape: &[usize], spec: &TinySpec)
     let mut data = raw(name, count * size, spec.seed);
     let (scale, _) = scale_offset(classic, shape, false);
     let base = (scale / (12f64.sqrt() * spread)) as f32;
-    let scales = uniform(&format!("{name}:scale"), count, spec.seed);
+    let of_scales = format!("{name}:scale");
+    let scales = uniform(&of_scales, count, spec.seed);
     for (block, u) in data.chunks_exact_mut(size).zip(scales) {
         let u = u + 0.5;
         let d = base * (0.75 + 0.5 * u) * if u < 0.5 { 1.0 } else { -1.0 };
-        let mut put = |at: usize, v: f32| block[at..at + 2].copy_from_slice(&f16::from_f32(v).to_le_bytes());
+        let mut put =
+            |at: usize, v: f32| block[at..at + 2].copy_from_slice(&f16::from_f32(v).to_le_bytes());
         put(d_at, d);
         if let Some(at) = m_at {
             put(at, d * ratio);
@@ -222,177 +253,4 @@ fn raw(name: &str, count: usize, seed: u64) -> Vec<u8> {
     let mut bytes: Vec<u8> = words.flat_map(u64::to_le_bytes).collect();
     bytes.truncate(count);
     bytes
-}
-
-/// A setting: its key, the number of its type, and its bytes.
-type Setting = (&'static str, u32, Vec<u8>);
-
-fn number(key: &'static str, value: usize) -> Setting {
-    (key, 4, (value as u32).to_le_bytes().to_vec())
-}
-
-fn fraction(key: &'static str, value: f64) -> Setting {
-    (key, 6, (value as f32).to_le_bytes().to_vec())
-}
-
-fn yes(key: &'static str, value: bool) -> Setting {
-    (key, 7, vec![u8::from(value)])
-}
-
-fn text(key: &'static str, value: &str) -> Setting {
-    (key, 8, string(value))
-}
-
-fn list(key: &'static str, kind: u32, items: Vec<Vec<u8>>) -> Setting {
-    let mut bytes = kind.to_le_bytes().to_vec();
-    bytes.extend((items.len() as u64).to_le_bytes());
-    bytes.extend(items.concat());
-    (key, 9, bytes)
-}
-
-fn string(value: &str) -> Vec<u8> {
-    [&(value.len() as u64).to_le_bytes()[..], value.as_bytes()].concat()
-}
-
-fn language_settings(spec: &TinySpec) -> Vec<Setting> {
-    let t = &spec.text;
-    let mut settings = vec![
-        text("general.architecture", "llama"),
-        number("llama.context_length", t.context),
-        number("llama.embedding_length", t.hidden),
-        number("llama.block_count", t.layers),
-        number("llama.feed_forward_length", t.intermediate),
-        number("llama.attention.head_count", t.heads),
-        number("llama.attention.head_count_kv", t.kv_heads),
-        number("llama.rope.dimension_count", t.hidden / t.heads),
-        fraction("llama.attention.layer_norm_rms_epsilon", t.rms_norm_eps),
-        text("tokenizer.ggml.model", "llama"),
-    ];
-    settings.extend(vocabulary(t.vocab_rows));
-    settings
-}
-
-/// Pieces, scores and kinds. A piece scores by the first merge that makes it.
-fn vocabulary(rows: usize) -> [Setting; 3] {
-    let tokenizer = tokenizer();
-    let model = &tokenizer["model"];
-    let mut rank = HashMap::new();
-    for merge in model["merges"].as_array().expect("merges") {
-        let next = rank.len();
-        let parts = merge.as_array().expect("a pair").iter();
-        let whole: String = parts.map(|p| p.as_str().expect("text")).collect();
-        rank.entry(whole).or_insert(next);
-    }
-    let mut tokens: Vec<String> = (0..rows).map(|n| format!("[PAD{n}]")).collect();
-    let mut scores = vec![-10000f32; rows];
-    let mut kinds = vec![5i32; rows];
-    for (piece, id) in model["vocab"].as_object().expect("a vocabulary") {
-        let id = id.as_u64().expect("an id") as usize;
-        scores[id] = -(rank.get(piece).copied().unwrap_or(rank.len() + id) as f32);
-        kinds[id] = match id {
-            0 => 2,
-            1 | 2 => 3,
-            _ if piece.starts_with("<0x") => 6,
-            _ => 1,
-        };
-        tokens[id] = piece.clone();
-    }
-    for (id, marker) in [(pieces(), "<image>"), (pieces() + 1, "<pad>")] {
-        (tokens[id], kinds[id]) = (marker.to_owned(), 3);
-    }
-    let bytes = |v: [u8; 4]| v.to_vec();
-    [
-        list("tokenizer.ggml.tokens", 8, tokens.iter().map(|t| string(t)).collect()),
-        list(
-            "tokenizer.ggml.scores",
-            6,
-            scores.iter().map(|v| bytes(v.to_le_bytes())).collect(),
-        ),
-        list(
-            "tokenizer.ggml.token_type",
-            5,
-            kinds.iter().map(|v| bytes(v.to_le_bytes())).collect(),
-        ),
-    ]
-}
-
-fn vision_settings(spec: &TinySpec, old: bool) -> Vec<Setting> {
-    let v = &spec.vision;
-    let run = (v.layers as i64 + spec.feature_layer + 1) as usize;
-    let mut settings = vec![
-        text("general.architecture", "clip"),
-        yes("clip.has_text_encoder", false),
-        yes("clip.has_vision_encoder", true),
-        yes("clip.has_llava_projector", true),
-        yes("clip.use_gelu", false),
-        number("clip.vision.image_size", v.image_size),
-        number("clip.vision.patch_size", v.patch_size),
-        number("clip.vision.embedding_length", v.hidden),
-        number("clip.vision.feed_forward_length", v.intermediate),
-        number("clip.vision.block_count", run),
-        number("clip.vision.attention.head_count", v.heads),
-        fraction("clip.vision.attention.layer_norm_epsilon", v.layer_norm_eps),
-    ];
-    if !old {
-        settings.push(text("clip.projector_type", "mlp"));
-        let layer = (run as i32).to_le_bytes().to_vec();
-        settings.push(list("clip.vision.feature_layer", 5, vec![layer]));
-    }
-    settings
-}
-
-/// A file in the making.
-struct File {
-    settings: Vec<Setting>,
-    /// Entries of the tensor table without their offsets, and data.
-    tensors: Vec<(Vec<u8>, Vec<u8>)>,
-}
-
-impl File {
-    fn new(settings: Vec<Setting>) -> Self {
-        Self {
-            settings,
-            tensors: Vec::new(),
-        }
-    }
-
-    fn tensor(&mut self, name: &str, shape: &[usize], of: &str, data: Vec<u8>) {
-        let mut entry = string(name);
-        entry.extend((shape.len() as u32).to_le_bytes());
-        for size in shape.iter().rev() {
-            entry.extend((*size as u64).to_le_bytes());
-        }
-        let id = match of {
-            "F32" => 0,
-            "F16" => 1,
-            _ => LAYOUTS.iter().find(|l| l.0 == of).expect("a type").1,
-        };
-        entry.extend(id.to_le_bytes());
-        self.tensors.push((entry, data));
-    }
-
-    fn bytes(&self) -> Vec<u8> {
-        const ALIGNMENT: usize = 32;
-        let mut out = b"GGUF".to_vec();
-        out.extend(3u32.to_le_bytes());
-        out.extend((self.tensors.len() as u64).to_le_bytes());
-        out.extend((self.settings.len() as u64).to_le_bytes());
-        for (key, kind, value) in &self.settings {
-            out.extend(string(key));
-            out.extend(kind.to_le_bytes());
-            out.extend(value);
-        }
-        let mut offset = 0u64;
-        for (entry, data) in &self.tensors {
-            out.extend(entry);
-            out.extend(offset.to_le_bytes());
-            offset += data.len().next_multiple_of(ALIGNMENT) as u64;
-        }
-        for (_, data) in &self.tensors {
-            out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
-            out.extend(data);
-        }
-        out.resize(out.len().next_multiple_of(ALIGNMENT), 0);
-        out
-    }
 }

@@ -12,6 +12,7 @@ pub mod blocks;
 pub mod checkpoint;
 pub mod faults;
 pub mod formula;
+mod gguf_file;
 pub mod golden;
 pub mod spec;
 

@@ -1,11 +1,18 @@
-//! `cargo xtask bench`: the measurements. For now those of the matrix kernels.
+//! `cargo xtask bench`: the measurements: of the matrix kernels, or of a whole model.
 
+use crate::bench_model;
 use crate::cargo::{cargo, exit_code};
 use crate::say;
 use std::process::ExitCode;
 
-/// Builds the kernel measurements and runs them with `args`; their exit status is ours.
+/// With `model PATH`, measures the model there; else builds the kernel measurements and runs them
+/// with `args`. Their exit status is ours.
 pub(crate) fn bench(args: &[String]) -> ExitCode {
+    if let Some((word, rest)) = args.split_first()
+        && word == "model"
+    {
+        return bench_model::bench(rest);
+    }
     let mut command = cargo([
         "run",
         "--release",

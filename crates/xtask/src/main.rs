@@ -5,8 +5,10 @@
 //! are reached as processes, and this program builds in seconds.
 
 mod bench;
+mod bench_model;
 mod cargo;
 mod doctests;
+mod llama_cpp;
 mod prerequisites;
 mod run;
 mod say;
@@ -25,7 +27,9 @@ Commands:
                    tests/pictures. With ARGS, run `visavis ARGS` instead
   test             Install what is missing, then check and test everything, as
                    continuous integration does
-  bench [-- ARGS]  Build and run the measurements of the CPU kernels
+  bench [-- ARGS]  Build and run the measurements of the CPU kernels; with `-- model PATH`,
+                   of the GGUF model there, and of llama.cpp on the same files if
+                   LLAMA_CPP_DIR names a build of it
   help             Print this text
 
 Set CI=true to be asked nothing.

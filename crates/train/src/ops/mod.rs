@@ -13,4 +13,6 @@ mod slices;
 
 pub use device::DeviceOps;
 pub use host::{HostOps, cross_entropy, splice};
+pub(crate) use parameters::hash;
+pub(crate) use slices::with as with_values;
 pub use parameters::{LoraSettings, Parameter, Parameters, Trainable};

@@ -8,6 +8,7 @@
 mod args;
 mod ask;
 mod caption;
+mod data;
 mod devices;
 mod failure;
 mod generation;
@@ -51,6 +52,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
     match cli.command {
         Command::Ask(args) => ask::run(args.into_job()?, common),
         Command::Caption(args) => caption::run(args.into_job()?, common),
+        Command::Data(args) => data::run(args.into_job()?, common),
         Command::Inspect(args) => inspect::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Completions { shell } => output::print_bytes(&args::completions(shell)),

@@ -185,7 +185,7 @@ impl Settings {
         let mut settings: Self =
             toml::from_str(&text).map_err(|e| Error::data(path, format!("not a recipe: {e}")))?;
         let home = path.parent().unwrap_or(Path::new(""));
-        let mut place = |p: &mut PathBuf| {
+        let place = |p: &mut PathBuf| {
             if !p.as_os_str().is_empty() {
                 *p = home.join(&*p);
             }

@@ -3,9 +3,11 @@
 
 mod ask;
 mod caption;
+mod data;
 
 pub(crate) use ask::AskArgs;
 pub(crate) use caption::CaptionArgs;
+pub(crate) use data::DataArgs;
 
 use crate::failure::Failure;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -46,6 +48,8 @@ pub(crate) enum Command {
     Ask(AskArgs),
     /// Describe every picture in folders
     Caption(CaptionArgs),
+    /// Make and check what a model is trained on
+    Data(DataArgs),
     /// Tell what a checkpoint holds and whether it will run
     Inspect(InspectArgs),
     /// List the devices a model can run on

@@ -10,6 +10,7 @@ mod ask;
 mod bench;
 mod caption;
 mod convert;
+mod data;
 mod devices;
 mod failure;
 mod generation;
@@ -53,6 +54,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
     match cli.command {
         Command::Ask(args) => ask::run(args.into_job()?, common),
         Command::Caption(args) => caption::run(args.into_job()?, common),
+        Command::Data(args) => data::run(args.into_job()?, common),
         Command::Inspect(args) => inspect::run(&args),
         Command::Convert(args) => convert::run(args.into_job(), common),
         Command::Synth(args) => convert::run_synth(args.into_job(), common),

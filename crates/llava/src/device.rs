@@ -87,7 +87,7 @@ pub fn threads() -> usize {
 ///
 /// # Errors
 /// [`Error::Device`] says why the asked device is not there, and what there is.
-pub(crate) fn open(choice: DeviceChoice) -> Result<(DeviceChoice, Device)> {
+pub fn open(choice: DeviceChoice) -> Result<(DeviceChoice, Device)> {
     let there = available();
     let choice = match choice {
         DeviceChoice::Auto => there.first().copied().unwrap_or(DeviceChoice::Cpu),

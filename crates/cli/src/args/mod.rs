@@ -5,11 +5,13 @@ mod ask;
 mod bench;
 mod caption;
 mod convert;
+mod data;
 
 pub(crate) use ask::AskArgs;
 pub(crate) use bench::BenchArgs;
 pub(crate) use caption::CaptionArgs;
 pub(crate) use convert::{ConvertArgs, OutputArgs, SynthArgs};
+pub(crate) use data::DataArgs;
 
 use crate::failure::Failure;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Ask(AskArgs),
     /// Describe every picture in folders
     Caption(CaptionArgs),
+    /// Make and check what a model is trained on
+    Data(DataArgs),
     /// Tell what a checkpoint holds and whether it will run
     Inspect(InspectArgs),
     /// Write a model as GGUF files, smaller if wanted

@@ -1,10 +1,11 @@
-//! The development commands of Visavis: `cargo xtask run | test | bench`.
+//! The development commands of Visavis: `cargo xtask run | test | bench | bindings`.
 //!
 //! They exist so that a fresh machine needs two commands and no reading, and so that continuous
 //! integration runs exactly what a contributor runs. Nothing here knows the other crates: they
 //! are reached as processes, and this program builds in seconds.
 
 mod bench;
+mod bindings;
 mod cargo;
 mod doctests;
 mod prerequisites;
@@ -26,6 +27,7 @@ Commands:
   test             Install what is missing, then check and test everything, as
                    continuous integration does
   bench [-- ARGS]  Build and run the measurements of the CPU kernels
+  bindings         Write the page's TypeScript (ui/src/ipc/bindings.ts) from crates/ipc
   help             Print this text
 
 Set CI=true to be asked nothing.
@@ -44,6 +46,7 @@ fn main() -> ExitCode {
         Ok(Task::Run(rest)) => run::run(rest),
         Ok(Task::Test) => test::test(),
         Ok(Task::Bench(rest)) => bench::bench(rest),
+        Ok(Task::Bindings) => bindings::write(),
         Err(message) => {
             say::problem(&format!("{message}\n\n{}", HELP.trim_end()));
             ExitCode::from(WRONG_USAGE)
@@ -58,6 +61,7 @@ enum Task<'a> {
     Run(&'a [String]),
     Test,
     Bench(&'a [String]),
+    Bindings,
 }
 
 /// Reads the arguments after `cargo xtask`. The error is a sentence for the person.
@@ -74,6 +78,12 @@ fn parse(args: &[String]) -> Result<Task<'_>, String> {
             Some(extra) => Err(format!(
                 "`test` takes no arguments, so `{extra}` means nothing here. To run one test, use \
                  `cargo test --release -p <package> {extra}`."
+            )),
+        },
+        "bindings" => match rest.first() {
+            None => Ok(Task::Bindings),
+            Some(extra) => Err(format!(
+                "`bindings` takes no arguments, so `{extra}` means nothing here."
             )),
         },
         other => Err(format!("There is no command `{other}`.")),
@@ -106,12 +116,13 @@ mod tests {
             Ok(Task::Run(&words("ask hello")))
         );
         assert_eq!(parse(&words("bench --")), Ok(Task::Bench(&[])));
+        assert_eq!(parse(&words("bindings")), Ok(Task::Bindings));
         assert_eq!(parse(&words("--help")), Ok(Task::Help));
     }
 
     #[test]
     fn anything_else_is_refused() {
-        for line in ["", "package", "run ask", "test image", "-x"] {
+        for line in ["", "package", "run ask", "test image", "bindings x", "-x"] {
             assert!(parse(&words(line)).is_err(), "`{line}` was accepted");
         }
     }

@@ -5,7 +5,7 @@
 //! lack of each other is mended: a branch must stay a branch.
 
 use crate::connection::Pools;
-use crate::{Error, Result, now, spacing};
+use crate::{Result, spacing};
 use sqlx::{AssertSqlSafe, SqliteConnection};
 use std::path::Path;
 
@@ -239,24 +239,6 @@ async fn index(connection: &mut SqliteConnection) -> Result<()> {
             .bind(spacing::spaced(&title))
             .execute(&mut *connection)
             .await?;
-    }
-    Ok(())
-}
-
-/// Removes copies of damaged databases that are older than three months.
-pub(crate) fn forget_old(folder: &Path) -> Result<()> {
-    const KEPT_SECONDS: i64 = 90 * 24 * 3600;
-    let entries = std::fs::read_dir(folder).map_err(|error| Error::io(folder, error))?;
-    for path in entries.flatten().map(|entry| entry.path()) {
-        let date = path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .and_then(|name| name.strip_prefix("visavis-damaged-"))
-            .and_then(|rest| rest.split('.').next())
-            .and_then(|date| date.parse::<i64>().ok());
-        if date.is_some_and(|date| date + KEPT_SECONDS < now() / 1000) {
-            std::fs::remove_file(&path).map_err(|error| Error::io(&path, error))?;
-        }
     }
     Ok(())
 }

@@ -158,13 +158,12 @@ impl App {
     /// Begins what goes on behind the window: loading the model, tidying up.
     pub fn begin(&self) {
         let app = self.clone();
+        let begun = visavis_store::now();
         tokio::spawn(async move {
             if let Err(error) = app.load_remembered().await {
                 app.tell(AppEvent::Trouble(error));
             }
-            // Pictures on their way into a composer are in its draft from the first save on, and
-            // nothing was added yet.
-            if let Err(error) = app.tidy_at_start().await {
+            if let Err(error) = app.tidy_at_start(begun).await {
                 tracing::warn!(%error, "tidying up failed");
             }
         });
@@ -181,9 +180,10 @@ impl App {
         });
     }
 
-    async fn tidy_at_start(&self) -> Result<()> {
+    async fn tidy_at_start(&self, begun: i64) -> Result<()> {
         self.store.forget_checked()?;
-        self.store.purge_threads(i64::MAX).await?;
+        self.store.purge_threads(begun).await?;
+        self.store.sweep_pictures(begun).await?;
         Ok(())
     }
 

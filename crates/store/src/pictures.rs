@@ -143,10 +143,11 @@ impl Store {
         self.files().put_rendition(id, name, bytes)
     }
 
-    /// Removes the pictures that no message and no draft uses, and files that no row knows. Only
-    /// for moments at which no picture is on its way into a composer. Returns how many went.
-    pub async fn sweep_pictures(&self) -> Result<u32> {
-        let unused = self.remove_unused(None).await?;
+    /// Removes the pictures added before `before` that no message and no draft uses, and older
+    /// files that no row knows. Later ones may be on their way into a composer. Returns how many
+    /// went.
+    pub async fn sweep_pictures(&self, before: i64) -> Result<u32> {
+        let unused = self.remove_unused(None, before).await?;
         let known: Vec<String> = sqlx::query_scalar("SELECT id FROM pictures")
             .fetch_all(&self.pools().reader)
             .await?;
@@ -155,7 +156,8 @@ impl Store {
         let removed = tokio::task::spawn_blocking(move || {
             let mut removed = 0;
             for (id, path) in files.all()? {
-                if id.is_none_or(|id| !known.contains(id.as_str())) {
+                let unknown = id.is_none_or(|id| !known.contains(id.as_str()));
+                if unknown && written_before(&path, before) {
                     std::fs::remove_file(&path).map_err(|error| Error::io(&path, error))?;
                     removed += 1;
                 }
@@ -166,16 +168,17 @@ impl Store {
         Ok(unused + removed.map_err(|error| Error::Database(error.to_string()))??)
     }
 
-    /// Removes unused pictures, of `among` or of all.
-    pub(crate) async fn remove_unused(&self, among: Option<&[String]>) -> Result<u32> {
+    /// Removes unused pictures added before `before`, of `among` or of all.
+    pub(crate) async fn remove_unused(&self, among: Option<&[String]>, before: i64) -> Result<u32> {
         let mut change = self.pools().begin().await?;
         let rows: Vec<(String, String)> = sqlx::query_as(
             "SELECT id, extension FROM pictures
-             WHERE (?1 IS NULL OR id IN (SELECT value FROM json_each(?1)))
+             WHERE (?1 IS NULL OR id IN (SELECT value FROM json_each(?1))) AND added_at < ?2
                AND NOT EXISTS (SELECT 1 FROM message_pictures WHERE picture = pictures.id)
                AND NOT EXISTS (SELECT 1 FROM draft_pictures WHERE picture = pictures.id)",
         )
         .bind(among.map(|ids| serde_json::Value::from(ids).to_string()))
+        .bind(before)
         .fetch_all(&mut *change)
         .await?;
         for (id, _) in &rows {
@@ -198,4 +201,13 @@ impl Store {
         std::fs::read(self.picture_path(picture))
             .is_ok_and(|bytes| files::digest(&bytes) == picture.id)
     }
+}
+
+/// Whether a file was last written before `before`; a file that does not say so was not.
+fn written_before(path: &std::path::Path, before: i64) -> bool {
+    let written = std::fs::metadata(path).and_then(|found| found.modified());
+    let since = written
+        .ok()
+        .and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+    since.is_some_and(|since| i64::try_from(since.as_millis()).is_ok_and(|at| at < before))
 }

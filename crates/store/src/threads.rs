@@ -201,7 +201,7 @@ impl Store {
             .rows_affected();
         change.commit().await?;
         if gone > 0 {
-            self.remove_unused(Some(&pictures)).await?;
+            self.remove_unused(Some(&pictures), i64::MAX).await?;
             // What was deleted must not stay behind in the log.
             crate::open::empty_log(&pools).await?;
         }

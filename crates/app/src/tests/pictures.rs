@@ -111,7 +111,8 @@ async fn pictures_that_nothing_uses_are_swept() {
         .save_draft(None, "", &[(used.clone(), name)], None)
         .await
         .unwrap();
-    assert_eq!(house.app.store.sweep_pictures().await.unwrap(), 1);
+    assert_eq!(house.app.store.sweep_pictures(0).await.unwrap(), 0);
+    assert_eq!(house.app.store.sweep_pictures(i64::MAX).await.unwrap(), 1);
     assert_eq!(house.app.whole().await.unwrap().pictures, 1);
     assert!(
         house

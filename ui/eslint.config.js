@@ -26,7 +26,8 @@ const htmlSinks = [
     message: 'The page makes no requests; everything comes from the backend.',
   },
   {
-    selector: 'NewExpression[callee.name=/^(Function|XMLHttpRequest|WebSocket|EventSource|Image)$/]',
+    selector:
+      'NewExpression[callee.name=/^(Function|XMLHttpRequest|WebSocket|EventSource|Image)$/]',
     message: 'The page makes no requests; everything comes from the backend.',
   },
 ];

@@ -219,7 +219,8 @@ export const en = {
   'picture.seenHint':
     'The model sees this square of 336 × 336 pixels. The borders are filled; small things may be lost.',
   'picture.ask': 'Ask about this area',
-  'picture.askHint': 'Drag a rectangle. With the keyboard: arrows move it, Shift with arrows resizes it, Enter takes it.',
+  'picture.askHint':
+    'Drag a rectangle. With the keyboard: arrows move it, Shift with arrows resizes it, Enter takes it.',
   'picture.take': 'Take this area',
   'picture.size': '{width} × {height}, {bytes}',
   'picture.previous': 'Previous picture',
@@ -349,7 +350,8 @@ export const en = {
   'notice.rescued':
     'The database was damaged. {threads} with {messages} could be saved. The damaged file is kept in {place}.',
   'notice.rescuedMessages': { one: '1 message', other: '{n} messages' },
-  'notice.migrated': 'Your data was brought to the form of this version. A copy from before is in {place}.',
+  'notice.migrated':
+    'Your data was brought to the form of this version. A copy from before is in {place}.',
   'notice.interrupted': {
     one: 'One answer was interrupted when Visavis ended. “Continue” goes on with it.',
     other: '{n} answers were interrupted when Visavis ended. “Continue” goes on with them.',
@@ -358,7 +360,8 @@ export const en = {
   'start.failed': 'Visavis cannot start',
 
   'error.data_folder_read_only': 'The data folder cannot be written.',
-  'error.data_folder_read_only.hint': 'Allow writing to it, or set VISAVIS_DATA_DIR to another folder, and start again.',
+  'error.data_folder_read_only.hint':
+    'Allow writing to it, or set VISAVIS_DATA_DIR to another folder, and start again.',
   'error.data_folder_in_use': 'Another Visavis is using the data folder.',
   'error.data_folder_in_use.hint': 'Close it, then start again.',
   'error.data_too_new': 'The data was written by a newer Visavis. It was left as it is.',

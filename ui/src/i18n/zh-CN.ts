@@ -209,7 +209,8 @@ export const zhCN: Messages = {
   'picture.zoomOut': '缩小',
   'picture.fit': '显示整张图片',
   'picture.seen': '模型看到的画面',
-  'picture.seenHint': '模型看到的是这个 336 × 336 像素的方形画面：四边经过填补，细小的内容可能看不清。',
+  'picture.seenHint':
+    '模型看到的是这个 336 × 336 像素的方形画面：四边经过填补，细小的内容可能看不清。',
   'picture.ask': '询问此区域',
   'picture.askHint': '拖动鼠标框出区域。也可用键盘：方向键移动，Shift 加方向键调整大小，回车确定。',
   'picture.take': '就用这个区域',
@@ -335,8 +336,7 @@ export const zhCN: Messages = {
   'toast.region': '通知',
   'toast.code': '代码：{code}',
   'toast.copyDetails': '复制详情',
-  'notice.rescued':
-    '数据库曾经损坏，已救回{threads}、{messages}。损坏的文件保留在 {place}。',
+  'notice.rescued': '数据库曾经损坏，已救回{threads}、{messages}。损坏的文件保留在 {place}。',
   'notice.rescuedMessages': { one: '{n} 条消息', other: '{n} 条消息' },
   'notice.migrated': '您的数据已更新为此版本的格式。更新前的副本在 {place}。',
   'notice.interrupted': {
@@ -347,7 +347,8 @@ export const zhCN: Messages = {
   'start.failed': 'Visavis 无法启动',
 
   'error.data_folder_read_only': '数据文件夹不可写入。',
-  'error.data_folder_read_only.hint': '请允许写入，或用 VISAVIS_DATA_DIR 指定其他文件夹，然后重新启动。',
+  'error.data_folder_read_only.hint':
+    '请允许写入，或用 VISAVIS_DATA_DIR 指定其他文件夹，然后重新启动。',
   'error.data_folder_in_use': '另一个 Visavis 正在使用数据文件夹。',
   'error.data_folder_in_use.hint': '请先关闭它，再重新启动。',
   'error.data_too_new': '数据由更新版本的 Visavis 写入，未作任何改动。',

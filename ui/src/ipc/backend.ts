@@ -28,5 +28,11 @@ export function toAppError(thrown: unknown): AppError {
 }
 
 function isAppError(value: unknown): value is AppError {
-  return typeof value === 'object' && value !== null && 'code' in value && 'message' in value;
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    'code' in value &&
+    typeof value.code === 'string' &&
+    'message' in value
+  );
 }

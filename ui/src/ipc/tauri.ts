@@ -1,6 +1,12 @@
 // The shell as backend. This folder is the only one that imports @tauri-apps.
 import { Channel, convertFileSrc, invoke } from '@tauri-apps/api/core';
-import { toAppError, type Backend, type CommandName, type EventOf, type RequestOf } from './backend';
+import {
+  toAppError,
+  type Backend,
+  type CommandName,
+  type EventOf,
+  type RequestOf,
+} from './backend';
 import type { Commands } from './bindings';
 
 /** The calls that send events while they run. */

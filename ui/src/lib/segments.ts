@@ -6,10 +6,7 @@ export interface Segment {
 }
 
 /** The parts of `text`; marks may overlap, touch or lie outside. */
-export function segments(
-  text: string,
-  marks: readonly (readonly [number, number])[],
-): Segment[] {
+export function segments(text: string, marks: readonly (readonly [number, number])[]): Segment[] {
   const parts: Segment[] = [];
   let at = 0;
   for (const [from, to] of [...marks].sort((a, b) => a[0] - b[0])) {

@@ -20,7 +20,8 @@ let purifier: ReturnType<typeof DOMPurify> | undefined;
 function create(): ReturnType<typeof DOMPurify> {
   const purify = DOMPurify(window);
   purify.addHook('uponSanitizeAttribute', (_node, data) => {
-    if (data.attrName === 'data-url' && !data.attrValue.startsWith('https://')) data.keepAttr = false;
+    if (data.attrName === 'data-url' && !data.attrValue.startsWith('https://'))
+      data.keepAttr = false;
     if (data.attrName === 'class' && !CLASSES.has(data.attrValue)) data.keepAttr = false;
     if (data.attrName === 'type' && data.attrValue !== 'button') data.keepAttr = false;
   });

@@ -14,8 +14,7 @@ const PLAIN_PIECE = 4_000;
 const PATIENCE = 80;
 
 export type Rendered =
-  | { kind: 'markdown'; blocks: readonly string[] }
-  | { kind: 'plain'; pieces: readonly string[] };
+  { kind: 'markdown'; blocks: readonly string[] } | { kind: 'plain'; pieces: readonly string[] };
 
 export class MarkdownStream {
   private text = '';
@@ -26,7 +25,10 @@ export class MarkdownStream {
   private pieces: string[] = [];
   private longestLineChecked = 0;
 
-  constructor(areas: boolean, private now: () => number = () => performance.now()) {
+  constructor(
+    areas: boolean,
+    private now: () => number = () => performance.now(),
+  ) {
     this.state = { boxes: 0, areas };
   }
 

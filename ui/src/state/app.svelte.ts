@@ -26,9 +26,9 @@ class App {
   phase = $state<Phase>({ at: 'starting' });
   version = $state('');
   platform = $state<Platform>('linux');
-  settings = $state<Settings>() as Settings;
-  model = $state<ModelState>({ type: 'none' });
-  data = $state<DataFolder>() as DataFolder;
+  settings = $state.raw<Settings>() as Settings;
+  model = $state.raw<ModelState>({ type: 'none' });
+  data = $state.raw<DataFolder>() as DataFolder;
   view = $state<'chat' | 'settings'>('chat');
   shortcutsOpen = $state(false);
   /** Whether the list is shown: beside the conversation, or over it where there is little room. */
@@ -78,7 +78,7 @@ class App {
 
   /** Changes settings, at once in the window and then for good. */
   async change(change: SettingsChange): Promise<void> {
-    const before = $state.snapshot(this.settings);
+    const before = this.settings;
     this.applySettings({ ...before, ...change });
     try {
       this.applySettings(await call('settings_save', { change }));

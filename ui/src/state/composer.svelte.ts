@@ -40,7 +40,13 @@ const WORDLESS: ReadonlySet<Style> = new Set<Style>(['caption', 'detailed', 'reg
 /** Styles for which leave to say "can't tell" has no meaning. */
 const NEVER_DECLINES: ReadonlySet<Style> = new Set<Style>(['box', 'region', 'json']);
 /** Styles that are about a picture and nothing else. */
-const PICTURED: ReadonlySet<Style> = new Set<Style>(['caption', 'detailed', 'box', 'region', 'json']);
+const PICTURED: ReadonlySet<Style> = new Set<Style>([
+  'caption',
+  'detailed',
+  'box',
+  'region',
+  'json',
+]);
 
 export const NOTHING: Draft = { text: '', pictures: [], options: null };
 
@@ -69,7 +75,9 @@ class Composer {
   private parked: Draft | null = null;
 
   readonly options = $derived<AnswerOptions>(this.own ?? app.settings.answer);
-  readonly mayDecline = $derived(this.options.mayDecline && !NEVER_DECLINES.has(this.options.style));
+  readonly mayDecline = $derived(
+    this.options.mayDecline && !NEVER_DECLINES.has(this.options.style),
+  );
   readonly canDecline = $derived(!NEVER_DECLINES.has(this.options.style));
   readonly isDefault = $derived(this.own === null);
   readonly missing = $derived(this.whatIsMissing());

@@ -7,7 +7,10 @@ import { pane } from './pane.svelte';
 import { threads } from './threads.svelte';
 
 /** Opens a thread, at `message` if a search led there. */
-export async function openThread(thread: ThreadId, message: MessageId | null = null): Promise<void> {
+export async function openThread(
+  thread: ThreadId,
+  message: MessageId | null = null,
+): Promise<void> {
   app.view = 'chat';
   if (app.narrow) app.listOpen = false;
   if (conversation.thread === thread && message === null && !conversation.error) return;

@@ -197,6 +197,7 @@ class Mock {
     },
     model_list: () => {
       const used = this.model.type === 'none' ? '' : this.model.model.id;
+      if (!used && !this.params.has('known')) return [];
       return [FULL, LARGE, PRACTICE].map((model) => found(model, model.id === used));
     },
     model_use: ({ model }) => {

@@ -40,7 +40,14 @@ const STREET = `<rect width="1400" height="788" fill="#c9d6df"/><rect x="0" y="1
 <rect x="860" y="300" width="240" height="90" rx="8" fill="#1e6e3c"/><text x="980" y="360" font-family="sans-serif" font-size="46" font-weight="700" text-anchor="middle" fill="#fff">BAKERY</text>
 <g fill="none" stroke="#16324a" stroke-width="12"><circle cx="330" cy="650" r="70"/><circle cx="560" cy="650" r="70"/><path d="M330 650 400 540h120l40 110M400 540l60 110h-130M520 540l-60 110M505 510h50"/></g><path d="M380 528h50" stroke="#16324a" stroke-width="16"/>`;
 
-function scene(n: number, name: string, width: number, height: number, bytes: number, body: string) {
+function scene(
+  n: number,
+  name: string,
+  width: number,
+  height: number,
+  bytes: number,
+  body: string,
+) {
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}">${body}</svg>`;
   const id = n.toString(16).repeat(64).slice(0, 64);
   return { picture: { id, name, width, height, bytes, warnings: [] }, svg } satisfies Scene;

@@ -75,7 +75,13 @@ export const THREADS: SeedThread[] = [
         answers: [
           {
             text: '[0.20, 0.37, 0.46, 0.74]',
-            stats: { ...STATS, tokens: 22, decodeSeconds: 3.6, firstTokenSeconds: 0.9, imageSeconds: 0 },
+            stats: {
+              ...STATS,
+              tokens: 22,
+              decodeSeconds: 3.6,
+              firstTokenSeconds: 0.9,
+              imageSeconds: 0,
+            },
             boxes: [
               {
                 picture: SCENES.harbour.picture.id,

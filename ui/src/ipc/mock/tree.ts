@@ -107,7 +107,11 @@ export class Tree {
   /** Shows the branch that a message lies on. */
   show(id: number): number {
     const { thread } = this.message(id);
-    for (let m: Message | undefined = this.message(id); m; m = m.parent ? this.message(m.parent) : undefined)
+    for (
+      let m: Message | undefined = this.message(id);
+      m;
+      m = m.parent ? this.message(m.parent) : undefined
+    )
       this.branch(thread).shown.set(m.parent ?? 0, m.id);
     return thread;
   }

@@ -1,6 +1,6 @@
 //! Makes a permission of every call, so that the page can make those and no other.
 
-const COMMANDS: &[&str] = &include!("names.rs");
+const COMMANDS: &[&str] = &include!("names.in");
 
 fn main() {
     let manifest = tauri_build::AppManifest::new().commands(COMMANDS);

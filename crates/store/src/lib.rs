@@ -6,6 +6,7 @@
 //! what a model is.
 
 mod backup;
+mod bulk;
 mod connection;
 mod drafts;
 mod error;
@@ -23,6 +24,7 @@ pub mod spacing;
 mod threads;
 
 pub use backup::{BackupFile, CheckedBackup};
+pub use bulk::WholeThread;
 pub use drafts::Draft;
 pub use error::{Error, Result};
 pub use messages::{
@@ -42,3 +44,6 @@ pub fn now() -> i64 {
         .and_then(|since| i64::try_from(since.as_millis()).ok())
         .unwrap_or(0)
 }
+
+#[cfg(test)]
+mod tests;

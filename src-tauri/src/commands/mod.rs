@@ -63,7 +63,7 @@ pub(crate) fn handler() -> impl Fn(Invoke<Wry>) -> bool + Send + Sync + 'static 
 
 #[cfg(test)]
 mod tests {
-    const PERMITTED: &[&str] = &include!("../../names.rs");
+    const PERMITTED: &[&str] = &include!("../../names.in");
 
     fn sorted(names: impl IntoIterator<Item = String>) -> Vec<String> {
         let mut names: Vec<String> = names.into_iter().collect();

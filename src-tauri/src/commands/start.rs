@@ -34,7 +34,9 @@ pub(super) async fn window_ready<R: Runtime>(
 ) -> Out<ipc::WindowReady> {
     let ipc::WindowReady {} = request;
     let shown = window.show().and_then(|()| window.set_focus());
-    shown.map_err(|error| dto::internal(&error))
+    shown.map_err(|error| dto::internal(&error))?;
+    tracing::info!("the window is shown");
+    Ok(())
 }
 
 #[tauri::command]

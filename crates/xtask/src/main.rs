@@ -13,6 +13,7 @@ mod run;
 mod say;
 mod steps;
 mod test;
+mod ui;
 
 use std::process::ExitCode;
 
@@ -22,11 +23,13 @@ Development commands of Visavis
 Usage: cargo xtask <COMMAND>
 
 Commands:
-  run [-- ARGS]    Build the visavis program and show it at work on the pictures in
-                   tests/pictures. With ARGS, run `visavis ARGS` instead
+  run [-- ARGS]    Build Visavis and open its window; where there is no display, show the
+                   visavis program at work on the pictures in tests/pictures. With ARGS,
+                   run `visavis ARGS` instead
   test             Install what is missing, then check and test everything, as
                    continuous integration does
-  bench [-- ARGS]  Build and run the measurements of the CPU kernels
+  bench [-- ARGS]  Build and run the measurements: the CPU kernels, a library of 10,000
+                   chats, the window. With ARGS, those of the kernels alone
   bindings         Write the page's TypeScript (ui/src/ipc/bindings.ts) from crates/ipc
   help             Print this text
 

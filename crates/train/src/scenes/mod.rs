@@ -64,6 +64,9 @@ pub struct Options {
     pub turns: [usize; 2],
     /// The longest side of a picture in pixels, from and to.
     pub side: [u32; 2],
+    /// Whether short questions say so ("Answer the question using a single word or phrase.").
+    /// Off only to repeat the paper's comparison.
+    pub format_prompts: bool,
 }
 
 impl Default for Options {
@@ -74,6 +77,7 @@ impl Default for Options {
             mix: Mix::level(5),
             turns: [3, 6],
             side: [112, 320],
+            format_prompts: true,
         }
     }
 }

@@ -91,7 +91,7 @@ impl<'a> Asker<'a> {
                 messages: vec![Message::user(question.text.clone(), 1)],
             },
             pictures: vec![picture],
-            sampling: Sampling::greedy(),
+            sampling: Sampling::default(),
             max_tokens: self.max_tokens,
             stop_repetition: true,
             priority: Priority::Batch,

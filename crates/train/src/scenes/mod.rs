@@ -10,6 +10,7 @@
 
 pub mod attributes;
 pub mod dice;
+mod exam;
 mod lettering;
 pub mod mix;
 mod outline;
@@ -20,6 +21,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
+pub use exam::{Exercise, exam};
 pub use mix::{Category, Mix};
 pub use output::{Written, encode, write_folder};
 pub use talk::Turn;

@@ -77,6 +77,18 @@ impl Host {
         Ok(answer)
     }
 
+    /// Loads the model anew in place of itself; returns the seconds that took.
+    pub(crate) fn load_again(&self, progress: &Progress) -> Result<f64, Failure> {
+        let started = Instant::now();
+        self.load(progress)?;
+        Ok(started.elapsed().as_secs_f64())
+    }
+
+    /// Seconds the first load took.
+    pub(crate) fn load_s(&self) -> f64 {
+        self.load_s
+    }
+
     /// The number to hand to [`Host::reload`] after a request that began now has crashed.
     pub(crate) fn loads(&self) -> u32 {
         *self.loads.lock().unwrap_or_else(PoisonError::into_inner)

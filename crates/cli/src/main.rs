@@ -7,7 +7,9 @@
 
 mod args;
 mod ask;
+mod bench;
 mod caption;
+mod convert;
 mod data;
 mod devices;
 mod failure;
@@ -54,6 +56,9 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Caption(args) => caption::run(args.into_job()?, common),
         Command::Data(args) => data::run(args.into_job()?, common),
         Command::Inspect(args) => inspect::run(&args),
+        Command::Convert(args) => convert::run(args.into_job(), common),
+        Command::Synth(args) => convert::run_synth(args.into_job(), common),
+        Command::Bench(args) => bench::run(args.into_job(), common),
         Command::Devices(args) => devices::run(&args),
         Command::Completions { shell } => output::print_bytes(&args::completions(shell)),
         Command::Man { command } => output::print_bytes(&args::manual(command.as_deref())?),

@@ -352,7 +352,7 @@ pub(crate) fn failure(error: &Error) -> Failure {
         Error::Io { .. } | Error::Checkpoint { .. } | Error::Tokenizer { .. } => {
             FailureCode::BadModel
         }
-        Error::Picture(_) | Error::Request(_) => FailureCode::BadRequest,
+        Error::Picture(_) | Error::Request(_) | Error::Exists { .. } => FailureCode::BadRequest,
         Error::ContextFull { .. } => FailureCode::ContextFull,
         Error::Device(_) => FailureCode::Device,
         Error::NotANumber => FailureCode::NotANumber,

@@ -12,6 +12,7 @@ mod activation;
 mod attention;
 mod error;
 mod gemm;
+pub mod grad;
 mod isa;
 mod linear;
 mod math;

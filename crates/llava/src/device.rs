@@ -78,11 +78,16 @@ pub fn available() -> Vec<DeviceChoice> {
         .collect()
 }
 
+/// Threads that a model on the processor computes with.
+pub fn threads() -> usize {
+    visavis_kernels::threads()
+}
+
 /// Opens a device; `Auto` is the best that is there.
 ///
 /// # Errors
 /// [`Error::Device`] says why the asked device is not there, and what there is.
-pub(crate) fn open(choice: DeviceChoice) -> Result<(DeviceChoice, Device)> {
+pub fn open(choice: DeviceChoice) -> Result<(DeviceChoice, Device)> {
     let there = available();
     let choice = match choice {
         DeviceChoice::Auto => there.first().copied().unwrap_or(DeviceChoice::Cpu),

@@ -27,6 +27,12 @@ pub enum Error {
         /// What is wrong and what to do.
         message: String,
     },
+    /// A file that was to be written is there already.
+    #[error("{path}: there is a file of this name already; remove it or choose another folder")]
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
     /// The tokenizer is damaged or belongs to another model.
     #[error("{path}: {message}")]
     Tokenizer {

@@ -5,6 +5,7 @@ use crate::checkpoint::{Checkpoint, Weights};
 use crate::config::LanguageConfig;
 use crate::ops::{Heads, Ops, Rope, Segment, Weight};
 use candle_core::Tensor;
+use std::sync::Arc;
 use visavis_kernels::RopeTable;
 
 const PREFIX: &str = "language_model.model";
@@ -45,7 +46,11 @@ impl LanguageModel {
         };
         Ok(Self {
             rope: Rope {
-                table: RopeTable::new(c.head_dim, c.rope_theta as f32, checkpoint.config.context),
+                table: Arc::new(RopeTable::new(
+                    c.head_dim,
+                    c.rope_theta as f32,
+                    checkpoint.config.context,
+                )),
                 layout: checkpoint.rope,
             },
             embedding: ops.load(weights, &format!("{PREFIX}.embed_tokens"), &table, false)?,

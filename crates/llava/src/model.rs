@@ -1,5 +1,7 @@
 //! The whole model: picture to features, and ragged batches of positions to logits.
 
+mod whole;
+
 use crate::cache::{KvCache, LayerCache};
 use crate::checkpoint::{Checkpoint, Weights};
 use crate::config::Config;

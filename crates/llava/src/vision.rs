@@ -68,38 +68,54 @@ impl VisionTower {
         })
     }
 
-    /// `(3, size, size)` pixels to `(image tokens, hidden)`.
+    /// `(pictures, 3, size, size)` pixels to `(pictures * image tokens, hidden)`, one picture after
+    /// the other.
     pub(crate) fn forward(
         &self,
         ops: &dyn Ops,
         pixels: &[f32],
         watch: &dyn Watch,
     ) -> Result<Tensor> {
-        let total = self.blocks.len() as u64;
+        let c = &self.config;
+        let pictures = pixels.len() / (3 * c.image_size * c.image_size);
+        let total = (self.blocks.len() * pictures) as u64;
         watch.progress(Stage::Seeing, 0, total)?;
-        let mut x = self.embed(ops, pixels)?;
+        let mut x = self.embed(ops, pixels, pictures)?;
         for (i, block) in self.blocks.iter().enumerate() {
-            x = block.forward(ops, &x, &self.config)?;
-            watch.progress(Stage::Seeing, i as u64 + 1, total)?;
+            x = block.forward(ops, &x, c, pictures)?;
+            watch.progress(Stage::Seeing, ((i + 1) * pictures) as u64, total)?;
         }
-        if self.config.keep_class_token {
+        if c.keep_class_token {
             return Ok(x);
         }
-        Ok(x.narrow(0, 1, self.config.image_tokens())?.contiguous()?)
+        let (tokens, width) = (c.image_tokens(), c.hidden);
+        let x = x.reshape((pictures, c.positions(), width))?;
+        let x = x.narrow(1, 1, tokens)?.contiguous()?;
+        Ok(x.reshape((pictures * tokens, width))?)
     }
 
-    /// Patches, class token first, positions, pre_layrnorm: `(positions, hidden)`.
-    fn embed(&self, ops: &dyn Ops, pixels: &[f32]) -> Result<Tensor> {
+    /// Patches, class token first, positions, pre_layrnorm: `(pictures * positions, hidden)`.
+    fn embed(&self, ops: &dyn Ops, pixels: &[f32], pictures: usize) -> Result<Tensor> {
         let c = &self.config;
         let patches = c.grid() * c.grid();
-        let columns = unfold(pixels, c.image_size, c.patch_size);
-        let columns = ops.activation(columns, patches, 3 * c.patch_size * c.patch_size)?;
-        let patches = ops.linear(&columns, &self.patch)?;
-        let class = self.class.reshape((1, c.hidden))?;
-        let x = Tensor::cat(&[&class, &patches], 0)?;
-        let x = ops.add(&x, &self.positions)?;
+        let columns: Vec<f32> = pixels
+            .chunks_exact(3 * c.image_size * c.image_size)
+            .flat_map(|picture| unfold(picture, c.image_size, c.patch_size))
+            .collect();
+        let columns = ops.activation(
+            columns,
+            pictures * patches,
+            3 * c.patch_size * c.patch_size,
+        )?;
+        let patches =
+            ops.linear(&columns, &self.patch)?
+                .reshape((pictures, patches, c.hidden))?;
+        let class = self.class.reshape((1, 1, c.hidden))?;
+        let class = class.broadcast_as((pictures, 1, c.hidden))?;
+        let x = Tensor::cat(&[&class, &patches], 1)?;
+        let x = x.broadcast_add(&self.positions)?;
         ops.layer_norm(
-            &x,
+            &x.reshape((pictures * c.positions(), c.hidden))?,
             &self.pre_norm.weight,
             &self.pre_norm.bias,
             c.layer_norm_eps,
@@ -125,7 +141,13 @@ impl Block {
         })
     }
 
-    fn forward(&self, ops: &dyn Ops, x: &Tensor, c: &VisionConfig) -> Result<Tensor> {
+    fn forward(
+        &self,
+        ops: &dyn Ops,
+        x: &Tensor,
+        c: &VisionConfig,
+        pictures: usize,
+    ) -> Result<Tensor> {
         let heads = Heads {
             query: c.heads,
             kv: c.heads,
@@ -135,7 +157,7 @@ impl Block {
         let q = ops.linear(&h, &self.q)?;
         let k = ops.linear(&h, &self.k)?;
         let v = ops.linear(&h, &self.v)?;
-        let h = ops.linear(&ops.attend_all(&q, &k, &v, heads)?, &self.out)?;
+        let h = ops.linear(&ops.attend_all(&q, &k, &v, heads, pictures)?, &self.out)?;
         let x = ops.add(x, &h)?;
         let h = ops.layer_norm(&x, &self.norm2.weight, &self.norm2.bias, c.layer_norm_eps)?;
         let h = ops.quick_gelu(&ops.linear(&h, &self.fc1)?)?;

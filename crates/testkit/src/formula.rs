@@ -48,7 +48,7 @@ fn gain(part: &str) -> f64 {
     }
 }
 
-fn scale_offset(name: &str, shape: &[usize], tied: bool) -> (f64, f64) {
+pub(crate) fn scale_offset(name: &str, shape: &[usize], tied: bool) -> (f64, f64) {
     let part = name.rsplit('.').nth(1).unwrap_or_default();
     if part.contains("norm") && name.ends_with(".weight") {
         return (0.4, 1.0);

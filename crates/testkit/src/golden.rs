@@ -3,7 +3,7 @@
 use crate::spec::TinySpec;
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// The id that stands for a whole picture in [`Run::ids`].
 pub const IMAGE: i64 = -200;
@@ -123,10 +123,46 @@ pub struct Mutations {
     pub logits: BTreeMap<String, f64>,
 }
 
+/// What the reference computed from a model of one GGUF block type
+/// (tests/golden/make_gguf_types.py).
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BlockGolden {
+    /// Versions of what computed it.
+    pub made_with: String,
+    /// Of names, types and bytes of all tensors.
+    pub sha256: String,
+    /// The picture's number in [`crate::formula::pixels`].
+    pub picture: u64,
+    /// The prompt; [`IMAGE`] stands for the picture.
+    pub ids: Vec<i64>,
+    /// The first, the eighth and the last row of the picture's features.
+    #[serde(deserialize_with = "packed")]
+    pub features: Vec<f32>,
+    /// Greedy tokens among the pieces; `</s>` does not end them.
+    pub greedy: Vec<u32>,
+    /// Distance of the top two logits at each of them, by the largest absolute logit.
+    pub margins: Vec<f64>,
+    /// Step n has the prompt and the first n tokens behind it.
+    pub steps: Vec<usize>,
+    /// One row of pieces for each step.
+    #[serde(deserialize_with = "packed")]
+    pub logits: Vec<f32>,
+}
+
+/// The stored outputs for the type or mix `kind`.
+pub fn load_blocks(kind: &str) -> BlockGolden {
+    read(&folder().join(format!("gguf_types/{kind}.json")))
+}
+
 /// The stored outputs of the preset `name`.
 pub fn load(name: &str) -> Golden {
-    let path = folder().join(format!("models/{name}.json"));
-    let text = std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
+    read(&folder().join(format!("models/{name}.json")))
+}
+
+/// What a JSON file in tests/golden holds.
+pub fn read<T: serde::de::DeserializeOwned>(path: &Path) -> T {
+    let text = std::fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     serde_json::from_str(&text).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }
 

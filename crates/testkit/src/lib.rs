@@ -8,9 +8,11 @@
 // A fixture that cannot be built is a failed test; each message says what was being built.
 #![allow(clippy::unwrap_used)]
 
+pub mod blocks;
 pub mod checkpoint;
 pub mod faults;
 pub mod formula;
+mod gguf_file;
 pub mod golden;
 pub mod spec;
 

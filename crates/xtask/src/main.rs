@@ -1,17 +1,21 @@
-//! The development commands of Visavis: `cargo xtask run | test | bench`.
+//! The development commands of Visavis: `cargo xtask run | test | bench | bindings`.
 //!
 //! They exist so that a fresh machine needs two commands and no reading, and so that continuous
 //! integration runs exactly what a contributor runs. Nothing here knows the other crates: they
 //! are reached as processes, and this program builds in seconds.
 
 mod bench;
+mod bench_model;
+mod bindings;
 mod cargo;
 mod doctests;
+mod llama_cpp;
 mod prerequisites;
 mod run;
 mod say;
 mod steps;
 mod test;
+mod ui;
 
 use std::process::ExitCode;
 
@@ -21,11 +25,16 @@ Development commands of Visavis
 Usage: cargo xtask <COMMAND>
 
 Commands:
-  run [-- ARGS]    Build the visavis program and show it at work on the pictures in
-                   tests/pictures. With ARGS, run `visavis ARGS` instead
+  run [-- ARGS]    Build Visavis and open its window; where there is no display, show the
+                   visavis program at work on the pictures in tests/pictures. With ARGS,
+                   run `visavis ARGS` instead
   test             Install what is missing, then check and test everything, as
                    continuous integration does
-  bench [-- ARGS]  Build and run the measurements of the CPU kernels
+  bench [-- ARGS]  Build and run the measurements: the CPU kernels, a library of 10,000
+                   chats, the window. With ARGS, those of the kernels alone; with
+                   `-- model PATH`, of the GGUF model there, and of llama.cpp on the same
+                   files if LLAMA_CPP_DIR names a build of it
+  bindings         Write the page's TypeScript (ui/src/ipc/bindings.ts) from crates/ipc
   help             Print this text
 
 Set CI=true to be asked nothing.
@@ -44,6 +53,7 @@ fn main() -> ExitCode {
         Ok(Task::Run(rest)) => run::run(rest),
         Ok(Task::Test) => test::test(),
         Ok(Task::Bench(rest)) => bench::bench(rest),
+        Ok(Task::Bindings) => bindings::write(),
         Err(message) => {
             say::problem(&format!("{message}\n\n{}", HELP.trim_end()));
             ExitCode::from(WRONG_USAGE)
@@ -58,6 +68,7 @@ enum Task<'a> {
     Run(&'a [String]),
     Test,
     Bench(&'a [String]),
+    Bindings,
 }
 
 /// Reads the arguments after `cargo xtask`. The error is a sentence for the person.
@@ -74,6 +85,12 @@ fn parse(args: &[String]) -> Result<Task<'_>, String> {
             Some(extra) => Err(format!(
                 "`test` takes no arguments, so `{extra}` means nothing here. To run one test, use \
                  `cargo test --release -p <package> {extra}`."
+            )),
+        },
+        "bindings" => match rest.first() {
+            None => Ok(Task::Bindings),
+            Some(extra) => Err(format!(
+                "`bindings` takes no arguments, so `{extra}` means nothing here."
             )),
         },
         other => Err(format!("There is no command `{other}`.")),
@@ -106,12 +123,13 @@ mod tests {
             Ok(Task::Run(&words("ask hello")))
         );
         assert_eq!(parse(&words("bench --")), Ok(Task::Bench(&[])));
+        assert_eq!(parse(&words("bindings")), Ok(Task::Bindings));
         assert_eq!(parse(&words("--help")), Ok(Task::Help));
     }
 
     #[test]
     fn anything_else_is_refused() {
-        for line in ["", "package", "run ask", "test image", "-x"] {
+        for line in ["", "package", "run ask", "test image", "bindings x", "-x"] {
             assert!(parse(&words(line)).is_err(), "`{line}` was accepted");
         }
     }

@@ -1,16 +1,17 @@
 //! What a build needs beyond git, a C compiler, Rust and Node, and how to get it.
 //!
-//! The list is short while there is no window: the toolchain is enough. The libraries a window
-//! needs on Linux become further entries of [`NEEDS`].
+//! On macOS and Windows the toolchain is enough; on Linux the window needs the system's web view,
+//! and its tests a display without a screen. Nobody asks for these: they are looked for, and
+//! installed after asking where somebody can answer.
 
 use crate::cargo::{cargo, succeeds};
-use crate::say;
+use crate::{say, ui};
 use std::io::{BufRead, IsTerminal, Write};
 use std::path::Path;
 use std::process::Command;
 
 /// One thing that must be there.
-struct Need {
+pub(crate) struct Need {
     /// Its name.
     what: &'static str,
     /// What it is for.
@@ -30,8 +31,9 @@ struct Packages {
     winget: &'static [&'static str],
 }
 
-/// A C compiler is not listed: on Linux and macOS it links Rust programs, and so this very one.
-const NEEDS: &[Need] = &[
+/// What the checks need. A C compiler is not listed: on Linux and macOS it links Rust programs,
+/// and so this very one.
+pub(crate) const CHECKS: &[Need] = &[
     Need {
         what: "rustfmt",
         why: "checks the formatting",
@@ -57,6 +59,102 @@ const NEEDS: &[Need] = &[
         },
     },
 ];
+
+/// What the window is built with, beside Rust.
+pub(crate) const WINDOW: &[Need] = &[
+    Need {
+        what: "Node.js 20.19 or newer with npm",
+        why: "builds the window's page",
+        present: ui::node_is_recent,
+        component: None,
+        // Debian's and Fedora's own may be older; which one a person wants is theirs to say.
+        packages: Packages {
+            apt: &[],
+            dnf: &["nodejs", "nodejs-npm"],
+            brew: &["node"],
+            winget: &["OpenJS.NodeJS.LTS"],
+        },
+    },
+    Need {
+        what: "WebKitGTK 4.1",
+        why: "shows the window's page on Linux",
+        present: || known_to_pkg_config("webkit2gtk-4.1"),
+        component: None,
+        packages: Packages {
+            apt: &["libwebkit2gtk-4.1-dev", "pkg-config"],
+            dnf: &["webkit2gtk4.1-devel", "pkgconf-pkg-config"],
+            brew: &[],
+            winget: &[],
+        },
+    },
+    Need {
+        what: "D-Bus",
+        why: "tells the window on Linux whether the system is dark",
+        present: || known_to_pkg_config("dbus-1"),
+        component: None,
+        packages: Packages {
+            apt: &["libdbus-1-dev", "pkg-config"],
+            dnf: &["dbus-devel", "pkgconf-pkg-config"],
+            brew: &[],
+            winget: &[],
+        },
+    },
+];
+
+/// What the tests of the real window need; they run on Linux only.
+pub(crate) const WINDOW_TESTS: &[Need] = &[
+    Need {
+        what: "Xvfb",
+        why: "gives the window's tests a display",
+        present: || !cfg!(target_os = "linux") || on_path("Xvfb"),
+        component: None,
+        packages: Packages {
+            apt: &["xvfb"],
+            dnf: &["xorg-x11-server-Xvfb"],
+            brew: &[],
+            winget: &[],
+        },
+    },
+    Need {
+        what: "WebKitWebDriver",
+        why: "drives the window in its tests",
+        present: || !cfg!(target_os = "linux") || on_path("WebKitWebDriver"),
+        component: None,
+        packages: Packages {
+            apt: &["webkit2gtk-driver"],
+            dnf: &["webkit2gtk4.1"],
+            brew: &[],
+            winget: &[],
+        },
+    },
+    Need {
+        what: "a Chinese font",
+        why: "lets the window's tests show Chinese",
+        present: || !cfg!(target_os = "linux") || has_chinese_font(),
+        component: None,
+        packages: Packages {
+            apt: &["fontconfig", "fonts-noto-cjk"],
+            dnf: &["fontconfig", "google-noto-sans-cjk-fonts"],
+            brew: &[],
+            winget: &[],
+        },
+    },
+];
+
+/// Whether a library's headers are installed; only Linux asks.
+fn known_to_pkg_config(library: &str) -> bool {
+    if !cfg!(target_os = "linux") {
+        return true;
+    }
+    let mut command = Command::new("pkg-config");
+    command.args(["--exists", library]);
+    succeeds(command)
+}
+
+fn has_chinese_font() -> bool {
+    let listed = Command::new("fc-list").arg(":lang=zh-cn").output();
+    listed.is_ok_and(|output| !output.stdout.is_empty())
+}
 
 /// The package managers that are used.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -193,6 +291,13 @@ fn plan(missing: &[&Need], machine: &Machine) -> Plan {
                 .collect(),
         );
     }
+    // Several needs may name the same package.
+    let mut seen = Vec::new();
+    packages.retain(|name| {
+        let new = !seen.contains(name);
+        seen.push(*name);
+        new
+    });
     if let Some(manager) = machine.manager.filter(|_| !packages.is_empty()) {
         let elevate = if manager.needs_root() {
             &machine.elevate[..]
@@ -206,12 +311,17 @@ fn plan(missing: &[&Need], machine: &Machine) -> Plan {
     plan
 }
 
-/// Checks everything in [`NEEDS`] and installs what is missing, after asking where somebody can
-/// answer. The error is a sentence for the person.
-pub(crate) fn provide() -> Result<(), String> {
-    let missing: Vec<&Need> = NEEDS.iter().filter(|need| !(need.present)()).collect();
+/// Checks `needs` and installs what is missing, after asking where somebody can answer. The error
+/// is a sentence for the person.
+pub(crate) fn provide(needs: &[&'static [Need]]) -> Result<(), String> {
+    let needs: Vec<&Need> = needs.iter().copied().flatten().collect();
+    let missing: Vec<&Need> = needs
+        .iter()
+        .copied()
+        .filter(|need| !(need.present)())
+        .collect();
     if missing.is_empty() {
-        let names: Vec<&str> = NEEDS.iter().map(|need| need.what).collect();
+        let names: Vec<&str> = needs.iter().map(|need| need.what).collect();
         say::line(&format!("    Nothing is missing ({}).", names.join(", ")));
         return Ok(());
     }
@@ -312,7 +422,7 @@ mod tests {
 
     #[test]
     fn components_come_from_rustup_and_libraries_from_the_system() {
-        let missing: Vec<&Need> = NEEDS.iter().chain([&LIBRARY]).collect();
+        let missing: Vec<&Need> = CHECKS.iter().chain([&LIBRARY]).collect();
         let plan = plan(
             &missing,
             &machine(Some("stable"), Some(Manager::Apt), &["sudo"]),
@@ -330,7 +440,7 @@ mod tests {
 
     #[test]
     fn without_rustup_the_system_provides_the_components() {
-        let missing: Vec<&Need> = NEEDS.iter().collect();
+        let missing: Vec<&Need> = CHECKS.iter().collect();
         let plan = plan(&missing, &machine(None, Some(Manager::Dnf), &[]));
         assert_eq!(lines(&plan), ["dnf install -y rustfmt clippy"]);
     }

@@ -1,26 +1,70 @@
-//! `cargo xtask run`: the program at work, on the pictures that the tests use.
+//! `cargo xtask run`: the window, or where there is no display, the command line at work.
 //!
 //! Which model runs is the program's own choice. Only one thing is decided here: that a fresh
 //! machine has no model yet is no fault of anybody's, so it is explained instead of failed.
 
 use crate::cargo::{cargo, exit_code, root};
-use crate::say;
+use crate::prerequisites::{self, WINDOW};
+use crate::{say, ui};
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-/// Builds `visavis` and runs it: with `args` where there are any, else on `tests/pictures`.
-/// Its exit status is ours, except that the demonstration without a model is a success.
+/// Opens the window; with `args`, or without a display, runs `visavis`: with `args` where there
+/// are any, else on `tests/pictures`. The exit status of what was run is ours, except that the
+/// demonstration without a model is a success.
 pub(crate) fn run(args: &[String]) -> ExitCode {
-    let demonstration = args.is_empty();
-    let mut command = visavis();
-    if demonstration {
-        command
-            .args(["caption", "tests/pictures"])
-            .current_dir(root());
-    } else {
-        command.args(args);
+    if !args.is_empty() {
+        return started(visavis().args(args));
     }
+    if has_display() {
+        return window();
+    }
+    say::line(
+        "There is no display here, so the window cannot be opened. Here is the command line \
+         at work instead.\n",
+    );
+    demonstration()
+}
+
+/// Whether a window could be shown. macOS and Windows always have a place for one.
+fn has_display() -> bool {
+    !cfg!(target_os = "linux")
+        || variable("DISPLAY").is_some()
+        || variable("WAYLAND_DISPLAY").is_some()
+}
+
+/// Builds page and window and opens it.
+fn window() -> ExitCode {
+    let ready = prerequisites::provide(&[WINDOW]).and_then(|()| ui::provide());
+    if let Err(reason) = ready {
+        say::problem(&format!("The window cannot be built: {reason}."));
+        return ExitCode::FAILURE;
+    }
+    started(&mut cargo([
+        "run",
+        "--release",
+        "--package",
+        "visavis-desktop",
+    ]))
+}
+
+fn started(command: &mut Command) -> ExitCode {
+    match command.status() {
+        Ok(status) => exit_code(status),
+        Err(error) => {
+            say::problem(&format!("cargo cannot be started: {error}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Shows the command line at work on the pictures that the tests use.
+fn demonstration() -> ExitCode {
+    let mut command = visavis();
+    command
+        .args(["caption", "tests/pictures"])
+        .current_dir(root());
     let status = match command.status() {
         Ok(status) => status,
         Err(error) => {
@@ -29,7 +73,7 @@ pub(crate) fn run(args: &[String]) -> ExitCode {
         }
     };
     // 1 is the program's own failure; a failed build has another status.
-    if demonstration && status.code() == Some(1) && !Places::here().hold_a_model() {
+    if status.code() == Some(1) && !Places::here().hold_a_model() {
         say::line(&how_to_get_a_model(Places::here().installed.as_deref()));
         return ExitCode::SUCCESS;
     }

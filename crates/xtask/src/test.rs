@@ -6,8 +6,9 @@
 
 use crate::cargo::{WORKSPACE, cargo, root, succeeds};
 use crate::doctests;
-use crate::prerequisites;
+use crate::prerequisites::{self, CHECKS, WINDOW, WINDOW_TESTS};
 use crate::steps::{Report, Step};
+use crate::ui;
 use std::process::{Command, ExitCode};
 
 /// Lints are errors here and only here: while one writes, they are warnings.
@@ -16,7 +17,9 @@ const DENY_WARNINGS: [&str; 3] = ["--", "-D", "warnings"];
 /// Runs all steps. The status is 1 when one of them failed.
 pub(crate) fn test() -> ExitCode {
     let mut report = Report::new();
-    report.time("prerequisites", "prerequisites", prerequisites::provide);
+    report.time("prerequisites", "prerequisites", || {
+        prerequisites::provide(&[CHECKS, WINDOW, WINDOW_TESTS])
+    });
     report.group(vec![
         Step {
             name: "formatting",
@@ -31,6 +34,11 @@ pub(crate) fn test() -> ExitCode {
             command: cargo(["test", "-q", "-p", "visavis-xtask"]),
         },
     ]);
+    // The window contains the page, so the page comes before anything that is compiled.
+    report.group(vec![ui::libraries()]);
+    let mut page = ui::checks();
+    page.push(ui::build());
+    report.group(page);
     report.group(vec![Step {
         name: "lints",
         command: lints(&release(&WORKSPACE)),
@@ -43,8 +51,14 @@ pub(crate) fn test() -> ExitCode {
     }
 }
 
+/// One set of features for lints and tests, so that crates are compiled once: with what the
+/// tests of the window answer in place of a person.
 fn release<'a>(packages: &[&'a str]) -> Vec<&'a str> {
-    [packages, &["--release"]].concat()
+    [
+        packages,
+        &["--release", "--features", "visavis-desktop/e2e"],
+    ]
+    .concat()
 }
 
 fn lints(packages: &[&str]) -> Command {

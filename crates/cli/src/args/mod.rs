@@ -2,11 +2,15 @@
 //! that the rest of the program never looks at flags.
 
 mod ask;
+mod bench;
 mod caption;
+mod convert;
 mod data;
 
 pub(crate) use ask::AskArgs;
+pub(crate) use bench::BenchArgs;
 pub(crate) use caption::CaptionArgs;
+pub(crate) use convert::{ConvertArgs, OutputArgs, SynthArgs};
 pub(crate) use data::DataArgs;
 
 use crate::failure::Failure;
@@ -52,6 +56,12 @@ pub(crate) enum Command {
     Data(DataArgs),
     /// Tell what a checkpoint holds and whether it will run
     Inspect(InspectArgs),
+    /// Write a model as GGUF files, smaller if wanted
+    Convert(ConvertArgs),
+    /// Write a model of true size with made-up weights, to measure with
+    Synth(SynthArgs),
+    /// Measure how fast a model runs here and how much memory it takes
+    Bench(BenchArgs),
     /// List the devices a model can run on
     Devices(DevicesArgs),
     /// Print a shell's completion script

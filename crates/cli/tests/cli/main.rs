@@ -8,3 +8,4 @@ mod checkpoints;
 mod folders;
 mod run;
 mod usage;
+mod writing;

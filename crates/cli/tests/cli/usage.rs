@@ -9,7 +9,7 @@ use std::process::Stdio;
 #[test]
 fn help() {
     let nowhere = Folder::new();
-    for command in ["", "ask", "caption", "inspect"] {
+    for command in ["", "ask", "bench", "caption", "convert", "inspect", "synth"] {
         let words = [command, "-h"].into_iter().filter(|word| !word.is_empty());
         insta::assert_snapshot!(format!("help-{command}"), run(&nowhere.path, words).done());
     }
@@ -18,7 +18,7 @@ fn help() {
 #[test]
 fn wrong_usage_is_status_2_with_nothing_on_standard_output() {
     let nowhere = Folder::new();
-    let wrong: [&[&str]; 11] = [
+    let wrong: [&[&str]; 14] = [
         &[],
         &["draw"],
         &["ask"],
@@ -30,6 +30,9 @@ fn wrong_usage_is_status_2_with_nothing_on_standard_output() {
         &["ask", "--device", "gpu", "Q"],
         &["caption"],
         &["completions", "cmd"],
+        &["convert", "model"],
+        &["synth", "--shape", "huge", "--out", "o"],
+        &["bench", "--repeats", "0"],
     ];
     for words in wrong {
         let ran = run(&nowhere.path, words);

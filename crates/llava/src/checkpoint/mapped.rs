@@ -3,6 +3,7 @@
 use crate::{Error, Result};
 use memmap2::Mmap;
 use std::fs::File;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -51,6 +52,21 @@ impl MappedFile {
         &self.map
     }
 
+    /// Brings the pages of `bytes` into memory: from the disk where they are not cached, and in
+    /// any case into this process's page tables.
+    pub(crate) fn bring_in(&self, bytes: Range<usize>) {
+        // In one call where the system has one (Linux 5.14), else page by page.
+        #[cfg(target_os = "linux")]
+        if self
+            .map
+            .advise_range(memmap2::Advice::PopulateRead, bytes.start, bytes.len())
+            .is_ok()
+        {
+            return;
+        }
+        touch(self.map.get(bytes).unwrap_or_default());
+    }
+
     /// Fails when the file's length or time differ from what was mapped.
     pub(crate) fn check_unchanged(&self) -> Result<()> {
         let meta = std::fs::metadata(&self.path).map_err(|e| Error::io(&self.path, e))?;
@@ -70,8 +86,7 @@ impl AsRef<[u8]> for MappedFile {
     }
 }
 
-/// Brings the pages of `bytes` into memory.
-pub(crate) fn touch(bytes: &[u8]) {
+fn touch(bytes: &[u8]) {
     const PAGE: usize = 4096;
     let sum = bytes
         .iter()

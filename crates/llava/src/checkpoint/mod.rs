@@ -7,6 +7,7 @@ pub mod gguf;
 mod hf;
 mod inspect;
 mod mapped;
+mod memory;
 mod names;
 mod processor;
 mod shards;

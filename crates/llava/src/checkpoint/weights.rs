@@ -141,20 +141,40 @@ impl Weights {
         Ok(self.matrix(name, &[len])?.to_f32())
     }
 
-    /// Reads every page of the files once, so that the first question does not wait for the
-    /// disk. Counts bytes.
+    /// Brings the files into memory, so that the first question does not wait for the disk.
+    /// Counts bytes.
+    ///
+    /// Files larger than the memory that is available are left on the disk: their pages would
+    /// push out one another, and everybody else's, before the first question reads them.
     pub fn warm(&self, watch: &dyn Watch) -> Result<()> {
+        self.warm_within(super::memory::available(), watch)?;
+        Ok(())
+    }
+
+    /// Returns the bytes that were brought in.
+    fn warm_within(&self, available: Option<u64>, watch: &dyn Watch) -> Result<u64> {
+        const CHUNK: usize = 64 << 20;
         let total = self.file_bytes();
+        if available.is_some_and(|available| total > available) {
+            tracing::warn!(
+                total,
+                available,
+                "the model is larger than the memory that is available; it is read from the disk as needed"
+            );
+            watch.progress(Stage::Loading, total, total)?;
+            return Ok(0);
+        }
         let mut done = 0;
         watch.progress(Stage::Loading, 0, total)?;
         for file in &self.files {
-            for chunk in file.bytes().chunks(64 << 20) {
-                super::mapped::touch(chunk);
-                done += chunk.len() as u64;
+            for start in (0..file.len()).step_by(CHUNK) {
+                let end = (start + CHUNK).min(file.len());
+                file.bring_in(start..end);
+                done += (end - start) as u64;
                 watch.progress(Stage::Loading, done, total)?;
             }
         }
-        Ok(())
+        Ok(done)
     }
 
     /// Fails when a file was cut or replaced since it was opened.
@@ -163,5 +183,50 @@ impl Weights {
     /// request; what shrinks within a step cannot be caught.
     pub fn check_unchanged(&self) -> Result<()> {
         self.files.iter().try_for_each(|f| f.check_unchanged())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Interrupted;
+    use crate::watch::Silent;
+
+    fn weights(sizes: &[usize]) -> (tempfile::TempDir, Weights) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |(i, size): (usize, &usize)| {
+            let path = folder.path().join(i.to_string());
+            std::fs::write(&path, vec![7; *size]).unwrap();
+            Arc::new(MappedFile::open(&path).unwrap())
+        };
+        let files = sizes.iter().enumerate().map(file).collect();
+        let weights = Weights {
+            path: folder.path().to_owned(),
+            files,
+            entries: BTreeMap::new(),
+        };
+        (folder, weights)
+    }
+
+    #[test]
+    fn what_fits_is_brought_in_and_what_does_not_is_left() {
+        let (_folder, weights) = weights(&[5000, 3]);
+        for (available, brought) in [(None, 5003), (Some(5003), 5003), (Some(5002), 0)] {
+            assert_eq!(weights.warm_within(available, &Silent).unwrap(), brought);
+        }
+    }
+
+    #[test]
+    fn warming_tells_how_far_it_is_and_can_be_stopped() {
+        let (_folder, weights) = weights(&[1000, 500]);
+        let steps = std::cell::RefCell::new(Vec::new());
+        let note = |_: Stage, done: u64, total: u64| {
+            steps.borrow_mut().push((done, total));
+            Ok(())
+        };
+        weights.warm(&note).unwrap();
+        assert_eq!(*steps.borrow(), [(0, 1500), (1000, 1500), (1500, 1500)]);
+        let stop = |_: Stage, done: u64, _: u64| if done > 0 { Err(Interrupted) } else { Ok(()) };
+        assert!(weights.warm(&stop).is_err());
     }
 }

@@ -1,17 +1,20 @@
-//! Writing models: an opened safetensors checkpoint as a pair of GGUF files, smaller if wanted.
+//! Writing models: an opened checkpoint as a pair of GGUF files, smaller if wanted.
 //!
 //! The vision tower's file has right names (fc1 is `ffn_up`), the blocks that run and no more,
 //! and says which block's output is used, so that no reader has to guess. Rows of q and k are
-//! permuted for rotary embeddings of neighbours, as the format wants them.
+//! permuted for rotary embeddings of neighbours, as the format wants them; a GGUF source has them
+//! so already.
 
 mod output;
 mod plan;
 mod recipe;
+mod room;
 mod synth;
 
 pub use recipe::Recipe;
 pub use synth::{Shape, synth};
 
+use crate::checkpoint::gguf;
 use crate::checkpoint::{Checkpoint, RopeLayout, Weights};
 use crate::tokenizer::export::export;
 use crate::watch::Watch;
@@ -35,64 +38,115 @@ pub struct Written {
     pub notes: Vec<String>,
 }
 
-/// Writes `checkpoint` as `<name>-<recipe>.gguf` and `mmproj-<name>-<F16 or F32>.gguf` into
-/// `folder`, which is made if need be. Counts bytes as [`Stage::Converting`]; memory in use stays
-/// at a few rows of weights. On an error or interruption nothing is left behind.
+/// Where a written model goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Target<'a> {
+    /// The folder; made if need be.
+    pub folder: &'a Path,
+    /// What the model is called, in the files' names and inside them.
+    pub name: &'a str,
+    /// Files of these names may be there, and are replaced when the new ones are whole.
+    pub replace: bool,
+}
+
+impl Target<'_> {
+    /// The name becomes part of file names: nothing that leads out of the folder.
+    fn check(&self) -> Result<()> {
+        let plain = !self.name.is_empty()
+            && !self.name.starts_with('.')
+            && !self.name.contains(['/', '\\', ':', '\0']);
+        if plain {
+            return Ok(());
+        }
+        Err(Error::Request(format!(
+            "{:?} cannot be part of a file's name; choose another name for the model",
+            self.name
+        )))
+    }
+}
+
+/// Writes `checkpoint` as `<name>-<recipe>.gguf` and `mmproj-<name>-<F16 or F32>.gguf` to
+/// `target`. Counts bytes as [`Stage::Converting`]; memory in use stays at a few rows of weights.
+/// On an error or interruption nothing is left behind, and what was there stays.
+///
+/// A checkpoint that is quantised already is decoded and encoded anew; blocks of the wanted type
+/// are taken over as they are.
 ///
 /// # Errors
-/// The checkpoint is GGUF already or has a setting that GGUF has no word for, a weight is missing
-/// or not a number, a file of the name is there already, or the disk is full.
+/// The checkpoint has a setting that GGUF has no word for, a weight is missing or not a number, a
+/// file of the name is there already, or the disk has too little room.
 ///
 /// [`Stage::Converting`]: crate::Stage::Converting
 pub fn convert(
     checkpoint: &Checkpoint,
-    folder: &Path,
-    name: &str,
     recipe: Recipe,
+    target: &Target<'_>,
     watch: &dyn Watch,
 ) -> Result<Written> {
-    let refuse = |why: &str| Err(Error::checkpoint(&checkpoint.path, why));
-    if checkpoint.rope != RopeLayout::Half {
-        return refuse("this model is in GGUF files already; convert from the llava-hf model");
-    }
     if checkpoint.config.vision.keep_class_token {
-        return refuse(
+        return Err(Error::checkpoint(
+            &checkpoint.path,
             "this model hands the class token on (vision_feature_select_strategy \"full\"), \
              which GGUF files cannot say",
-        );
+        ));
     }
-    let home = crate::checkpoint::folder_of(&checkpoint.path)?;
     let rows = checkpoint.config.language.vocab_rows;
-    let vocabulary = export(&home.join("tokenizer.json"), rows)?;
+    let vocabulary = match checkpoint.rope {
+        RopeLayout::Half => {
+            let home = crate::checkpoint::folder_of(&checkpoint.path)?;
+            export(&home.join("tokenizer.json"), rows)?
+        }
+        RopeLayout::Interleaved => gguf::exported(&checkpoint.path)?,
+    };
     let blueprint = Blueprint {
-        name,
+        name: target.name,
         config: &checkpoint.config,
         preprocess: &checkpoint.preprocess,
         vocabulary: &vocabulary,
         recipe,
+        rope: checkpoint.rope,
     };
     let source = Encoder {
         weights: &checkpoint.weights,
     };
-    write(&blueprint, folder, &source, watch)
+    let mut written = write(&blueprint, target, &source, watch)?;
+    written.notes.extend(lost_already(checkpoint, recipe));
+    Ok(written)
+}
+
+/// Says so when a model is made from one that has lost something before.
+fn lost_already(checkpoint: &Checkpoint, recipe: Recipe) -> Option<String> {
+    let wanted = recipe.language("attn_q", 0, checkpoint.config.language.layers);
+    let same = checkpoint.format.contains(wanted.name());
+    (checkpoint.weights.quantised() && !same).then(|| {
+        format!(
+            "the source is quantised ({}): what it has lost stays lost; convert from the llava-hf \
+             model where you can",
+            checkpoint.format
+        )
+    })
 }
 
 /// Writes both files, and names them only when both are whole.
 fn write(
     blueprint: &Blueprint<'_>,
-    folder: &Path,
+    target: &Target<'_>,
     source: &dyn Rows,
     watch: &dyn Watch,
 ) -> Result<Written> {
+    target.check()?;
+    let folder = target.folder;
     let (language, vision) = (blueprint.language(folder), blueprint.vision(folder));
     std::fs::create_dir_all(folder).map_err(|e| output::failed(folder, &e))?;
     for output in [&language, &vision] {
-        output.check_free()?;
+        output.check_free(target.replace)?;
     }
+    let total = language.bytes() + vision.bytes();
+    room::check(folder, total)?;
     let mut progress = Progress {
         watch,
         done: 0,
-        total: language.bytes() + vision.bytes(),
+        total,
     };
     progress.add(0)?;
     let notes = blueprint.notes(&language);
@@ -130,6 +184,15 @@ impl Rows for Encoder<'_> {
         }
         let matrix = self.weights.matrix(&tensor.canonical, &tensor.shape)?;
         let row_bytes = tensor.row_bytes();
+        if tensor.dtype.is_quantised() && matrix.dtype() == tensor.dtype {
+            // Decoding and encoding again would only add an error.
+            for (i, out) in out.chunks_exact_mut(row_bytes).enumerate() {
+                let row = source_row(tensor, matrix.rows(), rows.start + i);
+                let from = matrix.data().get(row * row_bytes..(row + 1) * row_bytes);
+                out.copy_from_slice(from.ok_or_else(|| bad("a row is missing".into()))?);
+            }
+            return Ok(());
+        }
         install(|| {
             out.par_chunks_mut(row_bytes).enumerate().try_for_each_init(
                 || vec![0.0; matrix.cols()],

@@ -122,15 +122,19 @@ impl Output {
         self.tensors.iter().map(Tensor::bytes).sum()
     }
 
-    /// Fails when the file is there already: no model is ever overwritten.
-    pub(super) fn check_free(&self) -> Result<()> {
-        if self.path.exists() {
-            return Err(Error::checkpoint(
+    /// Fails when the file is there already and may not be replaced, or is no file at all.
+    pub(super) fn check_free(&self, replace: bool) -> Result<()> {
+        match std::fs::symlink_metadata(&self.path) {
+            Err(_) => Ok(()),
+            Ok(meta) if !meta.is_file() => Err(Error::checkpoint(
                 &self.path,
-                "there is a file of this name already; remove it or choose another folder",
-            ));
+                "there is something of this name that is no file; remove it or choose another folder",
+            )),
+            Ok(_) if replace => Ok(()),
+            Ok(_) => Err(Error::Exists {
+                path: self.path.clone(),
+            }),
         }
-        Ok(())
     }
 
     /// Writes the file under a temporary name beside its own.

@@ -3,6 +3,7 @@
 
 use super::output::{Output, Setting, Tensor};
 use super::recipe::{Recipe, fitting};
+use crate::checkpoint::RopeLayout;
 use crate::checkpoint::gguf::{
     LANGUAGE_LAYER_TENSORS, LANGUAGE_TENSORS, VISION_BLOCK_TENSORS, VISION_TENSORS,
 };
@@ -20,6 +21,8 @@ pub(super) struct Blueprint<'a> {
     pub(super) preprocess: &'a Preprocess,
     pub(super) vocabulary: &'a Exported,
     pub(super) recipe: Recipe,
+    /// How the source's q and k rows are ordered.
+    pub(super) rope: RopeLayout,
 }
 
 impl Blueprint<'_> {
@@ -68,9 +71,9 @@ impl Blueprint<'_> {
             canonical,
             shape,
             dtype,
-            heads: match part {
-                "attn_q" => Some(c.heads),
-                "attn_k" => Some(c.kv_heads),
+            heads: match (part, self.rope) {
+                ("attn_q", RopeLayout::Half) => Some(c.heads),
+                ("attn_k", RopeLayout::Half) => Some(c.kv_heads),
                 _ => None,
             },
         }

@@ -5,8 +5,9 @@
 use super::output::{Rows, Tensor};
 use super::plan::Blueprint;
 use super::recipe::Recipe;
-use super::{Written, write};
+use super::{Target, Written, write};
 use crate::Result;
+use crate::checkpoint::RopeLayout;
 use crate::config::{Config, ConnectorActivation, ConnectorConfig, LanguageConfig, VisionConfig};
 use crate::image::{Aspect, Preprocess};
 use crate::tokenizer::export::Exported;
@@ -109,11 +110,17 @@ impl std::str::FromStr for Shape {
 }
 
 /// Writes a model of shape `shape` with made-up weights into `folder`, as
-/// [`convert`](super::convert) would. The same bytes each time.
+/// [`convert`](super::convert) would, named `synthetic-<shape>`. The same bytes each time.
 ///
 /// # Errors
-/// A file of the name is there already, or the disk is full.
-pub fn synth(shape: Shape, recipe: Recipe, folder: &Path, watch: &dyn Watch) -> Result<Written> {
+/// A file of the name is there already and may not be replaced, or the disk is full.
+pub fn synth(
+    shape: Shape,
+    recipe: Recipe,
+    folder: &Path,
+    replace: bool,
+    watch: &dyn Watch,
+) -> Result<Written> {
     let config = shape.config();
     let preprocess = Preprocess {
         size: config.vision.image_size as u32,
@@ -122,14 +129,21 @@ pub fn synth(shape: Shape, recipe: Recipe, folder: &Path, watch: &dyn Watch) -> 
         std: crate::checkpoint::CLIP_STD,
     };
     let vocabulary = vocabulary(config.language.vocab_rows);
+    let name = &format!("synthetic-{}", shape.name());
     let blueprint = Blueprint {
-        name: &format!("synthetic-{}", shape.name()),
+        name,
         config: &config,
         preprocess: &preprocess,
         vocabulary: &vocabulary,
         recipe,
+        rope: RopeLayout::Half,
     };
-    write(&blueprint, folder, &MadeUp, watch)
+    let target = Target {
+        folder,
+        name,
+        replace,
+    };
+    write(&blueprint, &target, &MadeUp, watch)
 }
 
 /// LLaMA's structure: markers, bytes, then pieces that are each the union of two others, then

@@ -3,7 +3,7 @@
 //! Also runs on the processor, where the tests compare it with [`HostOps`](super::HostOps);
 //! results agree to rounding, but rows are not invariant here.
 
-use super::{Heads, Ops, Rope, Segment, Weight};
+use super::{Heads, Ops, Rope, Segment, Weight, adapted};
 use crate::cache::{DeviceRun, LayerCache};
 use crate::checkpoint::{RopeLayout, Weights};
 use crate::{Error, Result};
@@ -63,6 +63,15 @@ impl Ops for CandleOps {
     }
 
     fn linear(&self, x: &Tensor, weight: &Weight) -> Result<Tensor> {
+        if let Weight::Adapted {
+            base,
+            down,
+            up,
+            scale,
+        } = weight
+        {
+            return adapted(self, x, base, [down, up], *scale);
+        }
         let (weight, bias) = tensor(weight)?;
         let y = x.matmul(&weight.t()?)?;
         Ok(match bias {
@@ -142,11 +151,25 @@ impl Ops for CandleOps {
         Ok(Tensor::cat(&outs, 0)?)
     }
 
-    fn attend_all(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads) -> Result<Tensor> {
-        let q = split_heads(q, heads.query, heads.dim)?;
-        let k = split_heads(k, heads.kv, heads.dim)?;
-        let v = split_heads(v, heads.kv, heads.dim)?;
-        attention(&q, &k, &v, heads, None)
+    fn attend_all(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        heads: Heads,
+        parts: usize,
+    ) -> Result<Tensor> {
+        let each = q.dim(0)? / parts.max(1);
+        let outs: Vec<Tensor> = (0..parts)
+            .map(|part| {
+                let split = |x: &Tensor, count: usize| {
+                    split_heads(&x.narrow(0, part * each, each)?, count, heads.dim)
+                };
+                let q = split(q, heads.query)?;
+                attention(&q, &split(k, heads.kv)?, &split(v, heads.kv)?, heads, None)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Tensor::cat(&outs, 0)?)
     }
 
     fn to_host(&self, x: &Tensor) -> Result<Vec<f32>> {
@@ -260,7 +283,7 @@ fn attention(
 fn tensor(weight: &Weight) -> Result<(&Tensor, Option<&Tensor>)> {
     match weight {
         Weight::Tensor { weight, bias } => Ok((weight, bias.as_ref())),
-        Weight::Mapped(_) => Err(wrong_place()),
+        Weight::Mapped(_) | Weight::Adapted { .. } => Err(wrong_place()),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The processor: mapped weights and our own row-invariant kernels.
 
-use super::{Heads, Ops, Rope, Segment, Weight};
+use super::{Heads, Ops, Rope, Segment, Weight, adapted};
 use crate::cache::{HeadRuns, LayerCache};
 use crate::checkpoint::{RopeLayout, Weights};
 use crate::{Error, Result};
@@ -87,6 +87,15 @@ impl Ops for HostOps {
     }
 
     fn linear(&self, x: &Tensor, weight: &Weight) -> Result<Tensor> {
+        if let Weight::Adapted {
+            base,
+            down,
+            up,
+            scale,
+        } = weight
+        {
+            return adapted(self, x, base, [down, up], *scale);
+        }
         let linear = mapped(weight)?;
         let rows = x.dim(0)?;
         let mut out = vec![0.0; rows * linear.out_features()];
@@ -193,29 +202,30 @@ impl Ops for HostOps {
         tensor(out, rows, cols)
     }
 
-    fn attend_all(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads) -> Result<Tensor> {
+    fn attend_all(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        heads: Heads,
+        parts: usize,
+    ) -> Result<Tensor> {
         let (rows, cols) = q.dims2()?;
-        let mut runs = HeadRuns::<f32>::new(heads.kv, heads.dim);
-        with_host(k, |k| {
-            kernels::append_heads(k, rows, heads.kv, heads.dim, &mut runs.k)
-        })?;
-        with_host(v, |v| {
-            kernels::append_heads(v, rows, heads.kv, heads.dim, &mut runs.v)
-        })?;
+        let each = rows / parts.max(1);
+        let kv_cols = heads.kv * heads.dim;
         let mut out = vec![0.0; rows * cols];
-        let (k, v) = (KvSlice::F32(&runs.k), KvSlice::F32(&runs.v));
         with_host(q, |q| {
-            kernels::attention(
-                q,
-                rows,
-                k,
-                v,
-                shape(heads),
-                scale(heads),
-                Mask::None,
-                &mut out,
-            )
-        })?;
+            with_host(k, |k| {
+                with_host(v, |v| {
+                    for part in 0..parts {
+                        let kv = part * each * kv_cols..(part + 1) * each * kv_cols;
+                        let qo = part * each * cols..(part + 1) * each * cols;
+                        let (k, v) = (&k[kv.clone()], &v[kv]);
+                        see_all(&q[qo.clone()], k, v, each, heads, &mut out[qo]);
+                    }
+                })
+            })
+        })???;
         tensor(out, rows, cols)
     }
 
@@ -252,6 +262,16 @@ fn extend_and_attend(
     Ok(())
 }
 
+/// Lets every row of one picture see all of it.
+fn see_all(q: &[f32], k: &[f32], v: &[f32], rows: usize, heads: Heads, out: &mut [f32]) {
+    let mut runs = HeadRuns::<f32>::new(heads.kv, heads.dim);
+    kernels::append_heads(k, rows, heads.kv, heads.dim, &mut runs.k);
+    kernels::append_heads(v, rows, heads.kv, heads.dim, &mut runs.v);
+    let (k, v) = (KvSlice::F32(&runs.k), KvSlice::F32(&runs.v));
+    let (shape, scale) = (shape(heads), scale(heads));
+    kernels::attention(q, rows, k, v, shape, scale, Mask::None, out);
+}
+
 fn shape(heads: Heads) -> AttentionShape {
     AttentionShape {
         heads: heads.query,
@@ -278,7 +298,7 @@ fn tensor(data: Vec<f32>, rows: usize, cols: usize) -> Result<Tensor> {
 fn mapped(weight: &Weight) -> Result<&Linear> {
     match weight {
         Weight::Mapped(linear) => Ok(linear),
-        Weight::Tensor { .. } => Err(wrong_place()),
+        Weight::Tensor { .. } | Weight::Adapted { .. } => Err(wrong_place()),
     }
 }
 

@@ -18,6 +18,7 @@ use crate::Result;
 use crate::cache::LayerCache;
 use crate::checkpoint::{RopeLayout, Weights};
 use candle_core::Tensor;
+use std::sync::Arc;
 use visavis_kernels::RopeTable;
 
 /// A linear layer's weight `(out, in)` and bias, or an embedding table `(rows, width)`.
@@ -30,6 +31,17 @@ pub enum Weight {
         weight: Tensor,
         /// `(out)`.
         bias: Option<Tensor>,
+    },
+    /// A weight and a low-rank update on top of it, kept apart (LoRA).
+    Adapted {
+        /// The weight `(out, in)`.
+        base: Box<Weight>,
+        /// `(rank, in)`.
+        down: Box<Weight>,
+        /// `(out, rank)`.
+        up: Box<Weight>,
+        /// The update is multiplied by this.
+        scale: f64,
     },
 }
 
@@ -113,17 +125,37 @@ pub trait Ops: Send + Sync {
         segments: &mut [Segment<'_>],
     ) -> Result<Tensor>;
 
-    /// Unmasked self-attention of one sequence (the vision tower).
-    fn attend_all(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads) -> Result<Tensor>;
+    /// Unmasked self-attention inside each of `parts` runs of rows, equally long (the vision
+    /// tower; a part is a picture).
+    fn attend_all(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        heads: Heads,
+        parts: usize,
+    ) -> Result<Tensor>;
 
     /// A result as host data, rows in order.
     fn to_host(&self, x: &Tensor) -> Result<Vec<f32>>;
 }
 
+/// `base(x) + scale * up(down(x))`: what [`Ops::linear`] does with a [`Weight::Adapted`].
+pub fn adapted(
+    ops: &dyn Ops,
+    x: &Tensor,
+    base: &Weight,
+    [down, up]: [&Weight; 2],
+    scale: f64,
+) -> Result<Tensor> {
+    let update = ops.linear(&ops.linear(x, down)?, up)?;
+    ops.add(&ops.linear(x, base)?, &(update * scale)?)
+}
+
 /// A checkpoint's rotary embedding.
 pub struct Rope {
     /// Cosines and sines by position.
-    pub table: RopeTable,
+    pub table: Arc<RopeTable>,
     /// How elements are paired.
     pub layout: RopeLayout,
 }

@@ -27,6 +27,7 @@ use super::weights::WeightEntry;
 use super::{Checkpoint, RopeLayout, StoredType, Weights};
 use crate::config::Config;
 use crate::tokenizer::Tokenizer;
+use crate::tokenizer::export::Exported;
 use crate::{Error, Result};
 use file::Gguf;
 use meta::Meta;
@@ -103,6 +104,12 @@ fn tokenizer(language: &Gguf, rows: usize) -> Result<Tokenizer> {
         language.path(),
         rows,
     )
+}
+
+/// The vocabulary of the model at `path`, to be written into another file.
+pub(crate) fn exported(path: &Path) -> Result<Exported> {
+    let (language, _) = pair::find(path)?;
+    vocabulary::exported(&language.meta()).map_err(|why| language.fault(why))
 }
 
 /// Every tensor under its llava-hf name. A tensor without one means that the file is of another

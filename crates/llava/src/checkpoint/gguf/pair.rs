@@ -36,13 +36,23 @@ struct Candidate {
     kind: Kind,
     /// Width of the language model that it is, or that it was made for.
     width: usize,
+    /// What it calls itself, if it does (`general.name`).
+    title: Option<String>,
 }
 
 impl Candidate {
     fn open(path: &Path) -> Result<Self> {
         let gguf = Gguf::open(path)?;
         let (kind, width) = classify(&gguf).map_err(|why| gguf.fault(why))?;
-        Ok(Self { gguf, kind, width })
+        let title = gguf.meta().text("general.name");
+        let title = title.map_err(|why| gguf.fault(why))?;
+        let title = title.filter(|t| !t.is_empty()).map(str::to_owned);
+        Ok(Self {
+            gguf,
+            kind,
+            width,
+            title,
+        })
     }
 
     fn name(&self) -> String {
@@ -65,6 +75,27 @@ impl Found {
             Kind::Language => self.languages.push(candidate),
             Kind::Vision => self.visions.push(candidate),
         }
+    }
+
+    /// Places of the language models and vision towers that fit together: by width, and where
+    /// that leaves several, by the name that both give themselves.
+    fn fitting(&self) -> Vec<(usize, usize)> {
+        let mut fitting = Vec::new();
+        let mut namesakes = Vec::new();
+        for (l, language) in self.languages.iter().enumerate() {
+            for (v, vision) in self.visions.iter().enumerate() {
+                if language.width == vision.width {
+                    fitting.push((l, v));
+                    if language.title.is_some() && language.title == vision.title {
+                        namesakes.push((l, v));
+                    }
+                }
+            }
+        }
+        if fitting.len() > 1 && namesakes.len() == 1 {
+            return namesakes;
+        }
+        fitting
     }
 
     /// Opens the GGUF files of a folder. Beside a named file only the other kind is of interest.
@@ -138,14 +169,7 @@ fn classify(gguf: &Gguf) -> std::result::Result<(Kind, usize), Fault> {
 
 /// The one pair that fits, or why there is not exactly one.
 fn pick(path: &Path, mut found: Found, named: Option<Kind>) -> Result<(Gguf, Gguf)> {
-    let mut fitting = Vec::new();
-    for (l, language) in found.languages.iter().enumerate() {
-        for (v, vision) in found.visions.iter().enumerate() {
-            if language.width == vision.width {
-                fitting.push((l, v));
-            }
-        }
-    }
+    let fitting = found.fitting();
     match (
         fitting.as_slice(),
         found.languages.first(),
@@ -201,10 +225,12 @@ fn ambiguous(path: &Path, found: &Found, fitting: &[(usize, usize)], named: Opti
     let visions = names(&found.visions, &|i| fitting.iter().any(|(_, v)| *v == i));
     let advice = match named {
         Some(Kind::Language) => {
-            "name the mmproj file that you want, or leave only one in the folder"
+            "name the mmproj file that you want, or give each pair a folder of its own"
         }
         None if languages.len() == 1 => "name the mmproj file that you want",
-        None | Some(Kind::Vision) => "name the file of the language model that you want",
+        None | Some(Kind::Vision) => {
+            "name the file of the language model that you want, or give each pair a folder of its own"
+        }
     };
     Error::checkpoint(
         path,

@@ -2,6 +2,7 @@
 
 use super::cursor::Fault;
 use super::meta::{Meta, missing};
+use crate::tokenizer::export::Exported;
 use crate::tokenizer::{PieceKind, SpecialIds};
 
 pub(super) struct Vocabulary<'a> {
@@ -44,6 +45,22 @@ pub(super) fn read<'a>(meta: &Meta<'a>) -> Result<Vocabulary<'a>, Fault> {
             bos: id(meta, "tokenizer.ggml.bos_token_id", 1)?,
             eos: id(meta, "tokenizer.ggml.eos_token_id", 2)?,
         },
+    })
+}
+
+/// The vocabulary as another file can carry it on.
+pub(super) fn exported(meta: &Meta<'_>) -> Result<Exported, Fault> {
+    let vocabulary = read(meta)?;
+    // Some converters write -1 where there is none.
+    let id = |n: i64| u32::try_from(n).ok();
+    let optional = |key: &str| Ok::<_, Fault>(meta.whole(key)?.and_then(id));
+    Ok(Exported {
+        pieces: vocabulary.pieces.iter().map(|p| (*p).to_owned()).collect(),
+        scores: vocabulary.scores,
+        kinds: vocabulary.kinds,
+        special: vocabulary.special,
+        unknown: optional("tokenizer.ggml.unknown_token_id")?,
+        padding: optional("tokenizer.ggml.padding_token_id")?,
     })
 }
 

@@ -18,7 +18,7 @@ fn folder() -> tempfile::TempDir {
 }
 
 fn made_up(recipe: Recipe, folder: &Path) -> Written {
-    synth(Shape::Tiny, recipe, folder, &Silent).unwrap()
+    synth(Shape::Tiny, recipe, folder, false, &Silent).unwrap()
 }
 
 fn error(path: &Path) -> String {
@@ -118,21 +118,157 @@ fn an_interruption_leaves_nothing_behind() {
                 Ok(())
             }
         };
-        let result = synth(Shape::Tiny, Recipe::Q8_0, folder.path(), &stop);
+        let result = synth(Shape::Tiny, Recipe::Q8_0, folder.path(), false, &stop);
         assert!(matches!(result, Err(Error::Interrupted(_))));
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
     }
 }
 
 #[test]
-fn a_model_is_never_overwritten() {
+fn a_model_is_not_overwritten_unasked() {
     let folder = folder();
     let written = made_up(Recipe::F16, folder.path());
     let before = std::fs::metadata(&written.vision).unwrap().modified();
-    let again = synth(Shape::Tiny, Recipe::F16, folder.path(), &Silent);
+    let again = synth(Shape::Tiny, Recipe::F16, folder.path(), false, &Silent);
     assert!(again.unwrap_err().to_string().contains("already"));
     let after = std::fs::metadata(&written.vision).unwrap().modified();
     assert_eq!(before.unwrap(), after.unwrap());
+
+    std::fs::write(&written.language, b"an older file").unwrap();
+    synth(Shape::Tiny, Recipe::F16, folder.path(), true, &Silent).unwrap();
+    assert!(Checkpoint::open(&written.language).is_ok());
+
+    // What is there stays until the new files are whole.
+    let stop = |_: Stage, done: u64, total: u64| {
+        if done > total / 2 {
+            Err(Interrupted)
+        } else {
+            Ok(())
+        }
+    };
+    std::fs::write(&written.language, b"an older file").unwrap();
+    let stopped = synth(Shape::Tiny, Recipe::F16, folder.path(), true, &stop);
+    assert!(matches!(stopped, Err(Error::Interrupted(_))));
+    let kept = std::fs::read(&written.language).unwrap();
+    assert_eq!(kept, b"an older file");
+    std::fs::remove_file(&written.vision).unwrap();
+    std::fs::create_dir(&written.vision).unwrap();
+    let refused = synth(Shape::Tiny, Recipe::F16, folder.path(), true, &Silent);
+    assert!(refused.unwrap_err().to_string().contains("no file"));
+}
+
+#[test]
+fn a_model_in_gguf_is_converted_on() {
+    let (from, to) = (folder(), folder());
+    let first = made_up(Recipe::F32, from.path());
+    let source = Checkpoint::open(&first.language).unwrap();
+    let onward = |recipe, name| {
+        let target = Target {
+            folder: to.path(),
+            name,
+            replace: false,
+        };
+        convert(&source, recipe, &target, &Silent).unwrap()
+    };
+    let quantised = onward(Recipe::Q4KM, "small");
+    assert_eq!(quantised.notes, [""; 0]);
+    let small = Checkpoint::open(&quantised.language).unwrap();
+    assert_eq!(small.config, source.config);
+    assert_eq!(small.tokenizer.pieces(), source.tokenizer.pieces());
+    // Rows of q lie as they lay: blocks encoded here are blocks of the same rows.
+    let name = "language_model.model.layers.1.self_attn.q_proj.weight";
+    let rows = |c: &Checkpoint| c.weights.matrix(name, &[256, 256]).unwrap().to_f32();
+    let (before, after) = (rows(&source), rows(&small));
+    let apart = before.iter().zip(&after).map(|(a, b)| (a - b).abs());
+    assert!(apart.fold(0.0, f32::max) < 0.02);
+
+    // Once more: blocks are taken over bit for bit, and what is lost is said where it is lost.
+    let target = |name| Target {
+        folder: to.path(),
+        name,
+        replace: false,
+    };
+    let again = convert(&small, Recipe::Q4KM, &target("again"), &Silent).unwrap();
+    assert_eq!(again.notes, [""; 0]);
+    let copied = Checkpoint::open(&again.language).unwrap();
+    let bits = |c: &Checkpoint| c.weights.matrix(name, &[256, 256]).unwrap().data().to_vec();
+    assert!(bits(&copied) == bits(&small));
+    let wider = convert(&small, Recipe::F16, &target("wider"), &Silent).unwrap();
+    assert!(wider.notes.join(" ").contains("stays lost"));
+}
+
+#[test]
+fn a_name_does_not_lead_out_of_the_folder() {
+    let folder = folder();
+    let source = made_up(Recipe::F32, folder.path());
+    let source = Checkpoint::open(&source.language).unwrap();
+    for name in ["", "../x", "a/b", "a\\b", ".hidden", "c:x"] {
+        let target = Target {
+            folder: folder.path(),
+            name,
+            replace: false,
+        };
+        let refused = convert(&source, Recipe::F16, &target, &Silent);
+        assert!(matches!(refused, Err(Error::Request(_))), "{name}");
+    }
+}
+
+#[test]
+fn two_pairs_in_one_folder_are_told_apart() {
+    // Of different widths: whichever file is named.
+    let folder = folder();
+    let small = made_up(Recipe::Q8_0, folder.path());
+    let mut config = Shape::Tiny.config();
+    (config.language.hidden, config.language.head_dim) = (512, 128);
+    let wide = write_pair(&config, folder.path(), "wide");
+    for (path, hidden) in [
+        (&small.language, 256),
+        (&small.vision, 256),
+        (&wide.language, 512),
+        (&wide.vision, 512),
+    ] {
+        let checkpoint = Checkpoint::open(path).unwrap();
+        assert_eq!(checkpoint.config.language.hidden, hidden, "{path:?}");
+    }
+    assert!(error(folder.path()).contains("several models are here"));
+
+    // Of one width: by the name that they give themselves.
+    let twin = write_pair(&Shape::Tiny.config(), folder.path(), "twin");
+    for (named, half) in [
+        (&small.language, &small.vision),
+        (&small.vision, &small.language),
+        (&twin.language, &twin.vision),
+        (&twin.vision, &twin.language),
+    ] {
+        let files = Checkpoint::open(named).unwrap().weights.files();
+        assert!(files.iter().any(|(path, _)| path == half), "{named:?}");
+        assert_eq!(files.len(), 2);
+    }
+}
+
+/// A made-up model of any shape.
+fn write_pair(config: &crate::config::Config, folder: &Path, name: &str) -> Written {
+    let preprocess = crate::image::Preprocess {
+        size: 56,
+        aspect: crate::image::Aspect::Pad,
+        mean: [0.5; 3],
+        std: [0.5; 3],
+    };
+    let vocabulary = synth::vocabulary(config.language.vocab_rows);
+    let blueprint = Blueprint {
+        name,
+        config,
+        preprocess: &preprocess,
+        vocabulary: &vocabulary,
+        recipe: Recipe::Q8_0,
+        rope: RopeLayout::Half,
+    };
+    let target = Target {
+        folder,
+        name,
+        replace: false,
+    };
+    write(&blueprint, &target, &synth::MadeUp, &Silent).unwrap()
 }
 
 #[test]
@@ -222,6 +358,7 @@ fn write_vision(config: &crate::config::Config, folder: &Path, name: &str) {
         preprocess: &preprocess,
         vocabulary: &vocabulary,
         recipe: Recipe::F16,
+        rope: RopeLayout::Half,
     };
     let mut progress = Progress {
         watch: &Silent,

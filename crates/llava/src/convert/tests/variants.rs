@@ -27,6 +27,7 @@ fn plan(config: &Config) -> Plan {
         preprocess: &preprocess,
         vocabulary: &vocabulary,
         recipe: Recipe::F16,
+        rope: RopeLayout::Half,
     };
     Plan {
         language: blueprint.language(folder.path()),

@@ -1,0 +1,5 @@
+mod asking;
+mod keeping;
+mod pictures;
+mod real;
+mod support;

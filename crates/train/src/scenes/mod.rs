@@ -10,6 +10,7 @@
 
 pub mod attributes;
 pub mod dice;
+mod exam;
 mod lettering;
 pub mod mix;
 mod outline;
@@ -20,6 +21,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
+pub use exam::{Exercise, exam};
 pub use mix::{Category, Mix};
 pub use output::{Written, encode, write_folder};
 pub use talk::Turn;
@@ -64,6 +66,9 @@ pub struct Options {
     pub turns: [usize; 2],
     /// The longest side of a picture in pixels, from and to.
     pub side: [u32; 2],
+    /// Whether short questions say so ("Answer the question using a single word or phrase.").
+    /// Off only to repeat the paper's comparison.
+    pub format_prompts: bool,
 }
 
 impl Default for Options {
@@ -74,6 +79,7 @@ impl Default for Options {
             mix: Mix::level(5),
             turns: [3, 6],
             side: [112, 320],
+            format_prompts: true,
         }
     }
 }

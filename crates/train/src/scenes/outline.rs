@@ -16,20 +16,14 @@ type Contour = Vec<[f32; 2]>;
 /// The outline's line lies inside the shape's own area at the corners only roughly: bounds must be
 /// taken from this path, and not from the radius.
 pub(super) fn silhouette(object: &Object) -> Option<Path> {
-    let mut contours = contours(object.shape);
-    if object.texture == Texture::Outlined {
-        contours.truncate(1);
-    }
+    let contour = contour(object.shape);
+    let (first, others) = contour.split_first()?;
     let mut builder = PathBuilder::new();
-    for contour in &contours {
-        let mut points = contour.iter();
-        let [x, y] = points.next().copied()?;
-        builder.move_to(x, y);
-        for [x, y] in points {
-            builder.line_to(*x, *y);
-        }
-        builder.close();
+    builder.move_to(first[0], first[1]);
+    for [x, y] in others {
+        builder.line_to(*x, *y);
     }
+    builder.close();
     let path = builder.finish()?;
     let path = if object.texture == Texture::Outlined {
         // Half of the line would stand out beyond the radius.
@@ -57,36 +51,20 @@ pub(super) fn silhouette(object: &Object) -> Option<Path> {
     )
 }
 
-/// The shape's outer contour, and the holes that an even-odd fill leaves.
-fn contours(shape: Shape) -> Vec<Contour> {
-    let single = |contour| vec![contour];
+/// The shape's outline.
+fn contour(shape: Shape) -> Contour {
     match shape {
-        Shape::Circle => single(arc([0.0, 0.0], 0.94, 0.0, TAU, 64)),
-        Shape::Square => single(rectangle([-0.82, -0.82], [0.82, 0.82])),
-        Shape::Triangle => single(vec![[0.0, -0.95], [1.0, 0.8], [-1.0, 0.8]]),
-        Shape::Star => single(star()),
-        Shape::Heart => single(heart()),
-        Shape::Cross => single(cross(0.32, 0.95)),
-        Shape::Diamond => single(vec![[0.0, -1.0], [0.7, 0.0], [0.0, 1.0], [-0.7, 0.0]]),
-        Shape::Moon => single(moon()),
-        Shape::Arrow => single(arrow()),
-        Shape::House => vec![
-            vec![
-                [0.0, -0.98],
-                [0.98, -0.1],
-                [0.74, -0.1],
-                [0.74, 0.86],
-                [-0.74, 0.86],
-                [-0.74, -0.1],
-                [-0.98, -0.1],
-            ],
-            rectangle([-0.2, 0.22], [0.2, 0.86]),
-        ],
+        Shape::Circle => arc([0.0, 0.0], 0.94, 0.0, TAU, 64),
+        Shape::Square => vec![[-0.82, -0.82], [0.82, -0.82], [0.82, 0.82], [-0.82, 0.82]],
+        Shape::Triangle => vec![[0.0, -0.95], [1.0, 0.8], [-1.0, 0.8]],
+        Shape::Star => star(),
+        Shape::Heart => heart(),
+        Shape::Cross => cross(0.32, 0.95),
+        Shape::Diamond => vec![[0.0, -1.0], [0.7, 0.0], [0.0, 1.0], [-0.7, 0.0]],
+        Shape::Moon => moon(),
+        Shape::Arrow => arrow(),
+        Shape::House => house(),
     }
-}
-
-fn rectangle([x1, y1]: [f32; 2], [x2, y2]: [f32; 2]) -> Contour {
-    vec![[x1, y1], [x2, y1], [x2, y2], [x1, y2]]
 }
 
 /// Points of a circle's arc, both ends included; angles in radians, clockwise from the right.
@@ -148,6 +126,23 @@ fn moon() -> Contour {
     let mut points = arc([0.0, 0.0], 1.0, outer, TAU - outer, 48);
     points.extend(arc([bite, 0.0], radius, TAU - inner, inner, 48));
     points.into_iter().map(|[x, y]| [x + 0.3, y]).collect()
+}
+
+/// A roof with eaves, walls, and a door that is open to below.
+fn house() -> Contour {
+    vec![
+        [0.0, -0.98],
+        [0.98, -0.1],
+        [0.74, -0.1],
+        [0.74, 0.86],
+        [0.22, 0.86],
+        [0.22, 0.2],
+        [-0.22, 0.2],
+        [-0.22, 0.86],
+        [-0.74, 0.86],
+        [-0.74, -0.1],
+        [-0.98, -0.1],
+    ]
 }
 
 fn arrow() -> Contour {

@@ -23,7 +23,7 @@ pub(super) fn paint(scene: &Scene, dice: &mut Dice) -> RgbImage {
         canvas = canvas_of(&picture, canvas);
     }
     for object in &scene.objects {
-        figure(&mut canvas, object);
+        figure(&mut canvas, object, scene.backdrop.dark);
     }
     if let Some(print) = &scene.print
         && let Some(path) = lettering::placed(print)
@@ -110,15 +110,12 @@ fn grains(picture: &mut RgbImage, backdrop: &Backdrop, dice: &mut Dice) {
     }
 }
 
-fn figure(canvas: &mut Pixmap, object: &Object) {
+fn figure(canvas: &mut Pixmap, object: &Object, dark: bool) {
     let Some(path) = outline::silhouette(object) else {
         return;
     };
-    // The line of an outlined shape is an area with a hole already; a house has a door.
-    let rule = match object.texture {
-        Texture::Outlined => FillRule::Winding,
-        _ => FillRule::EvenOdd,
-    };
+    // The line of an outlined shape is an area with a hole, wound the other way.
+    let rule = FillRule::Winding;
     canvas.fill_path(
         &path,
         &inked(object.ink),
@@ -138,18 +135,21 @@ fn figure(canvas: &mut Pixmap, object: &Object) {
     inside.fill_path(&path, rule, true, Transform::identity());
     canvas.fill_path(
         &marks,
-        &inked(second_ink(object.ink)),
+        &inked(shade(object.ink, dark)),
         FillRule::Winding,
         Transform::identity(),
         Some(&inside),
     );
 }
 
-/// The ink of stripes and dots: white on what is dark, black on what is light, so that the object
-/// keeps the colour it is called by.
-fn second_ink([r, g, b]: [u8; 3]) -> [u8; 3] {
-    let luma = 0.299 * f32::from(r) + 0.587 * f32::from(g) + 0.114 * f32::from(b);
-    if luma > 170.0 { [60, 60, 64] } else { [246, 246, 244] }
+/// The ink of stripes and dots: a shade of the object's own, away from the background, so that
+/// neither its colour nor its outline is lost.
+fn shade(ink: [u8; 3], dark: bool) -> [u8; 3] {
+    let [r, g, b] = ink.map(f32::from);
+    let luma = 0.299 * r + 0.587 * g + 0.114 * b;
+    let lighten = if dark { luma < 200.0 } else { luma < 60.0 };
+    let (to, share) = if lighten { (255.0, 0.6) } else { (0.0, 0.45) };
+    [r, g, b].map(|channel| (channel + (to - channel) * share) as u8)
 }
 
 fn stripes(object: &Object) -> Option<tiny_skia::Path> {

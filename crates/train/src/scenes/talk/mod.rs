@@ -179,6 +179,13 @@ pub(super) fn converse(
         }
     }
     in_order(&mut turns);
+    if !options.format_prompts {
+        for turn in &mut turns {
+            if turn.ask.style == Style::Short && !turn.ask.may_decline {
+                turn.question.clone_from(&turn.ask.question);
+            }
+        }
+    }
     turns
 }
 

@@ -66,6 +66,11 @@ fn fingerprint(generator: &Generator, index: u64) -> (Vec<u8>, Vec<(String, Stri
     (bytes, said.collect())
 }
 
+fn in_chinese(mut mix: Mix, share: f32) -> Mix {
+    mix.chinese = share;
+    mix
+}
+
 #[test]
 fn options_out_of_reach_are_refused() {
     let bad = [
@@ -73,8 +78,8 @@ fn options_out_of_reach_are_refused() {
         Options { turns: [4, 3], ..Options::default() },
         Options { side: [10, 50], ..Options::default() },
         Options { side: [300, 200], ..Options::default() },
-        Options { mix: Mix { chinese: 2.0, ..Mix::level(5) }, ..Options::default() },
-        Options { mix: Mix { chinese: 0.5, ..Mix::only(Category::Box) }, ..Options::default() },
+        Options { mix: in_chinese(Mix::level(5), 2.0), ..Options::default() },
+        Options { mix: in_chinese(Mix::only(Category::Box), 0.5), ..Options::default() },
     ];
     for options in bad {
         assert!(Generator::new(options.clone()).is_err(), "{options:?}");

@@ -52,7 +52,7 @@ fn conversation(texts: &Texts, n: u64) -> Row {
     Row {
         number: 1,
         id: n.to_string(),
-        image: picture.then(Into::into),
+        image: picture.then(|| "a".into()),
         turns,
     }
 }
@@ -115,8 +115,12 @@ fn the_schedule_equals_transformers() {
     }
     for run in read::<Runs>("schedule.json").runs {
         let schedule = Schedule::new(run.steps, run.ratio);
-        let ours: Vec<f64> = (0..run.steps).map(|s| schedule.factor(s)).collect();
-        assert_eq!(ours, run.factors, "{} steps", run.steps);
+        assert_eq!(run.factors.len() as u64, run.steps);
+        for (step, golden) in run.factors.iter().enumerate() {
+            // To the last bit of the cosine, which is the mathematics library's.
+            let off = (schedule.factor(step as u64) - golden).abs();
+            assert!(off <= 2.0 * f64::EPSILON * golden, "step {step} of {}", run.steps);
+        }
     }
 }
 

@@ -12,6 +12,7 @@ mod caption;
 mod convert;
 mod data;
 mod devices;
+mod eval;
 mod failure;
 mod generation;
 mod host;
@@ -55,6 +56,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Ask(args) => ask::run(args.into_job()?, common),
         Command::Caption(args) => caption::run(args.into_job()?, common),
         Command::Data(args) => data::run(args.into_job()?, common),
+        Command::Eval(args) => eval::run(args.into_job()?, common),
         Command::Inspect(args) => inspect::run(&args),
         Command::Convert(args) => convert::run(args.into_job(), common),
         Command::Synth(args) => convert::run_synth(args.into_job(), common),

@@ -65,6 +65,11 @@ impl Progress {
         self.show("Pictures", done, total);
     }
 
+    /// How many questions of an evaluation are done.
+    pub(crate) fn questions(&self, what: &'static str, done: u64, total: u64) {
+        self.show(what, done, total);
+    }
+
     fn show(&self, what: &'static str, done: u64, total: u64) {
         match &self.sink {
             Sink::Silent => {}

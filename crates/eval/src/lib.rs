@@ -9,12 +9,14 @@ pub mod ask;
 pub mod card;
 pub mod loss;
 pub mod question;
+pub mod run;
 pub mod score;
 pub mod summary;
 pub mod targets;
 
 pub use ask::{Answered, Asker};
 pub use question::{Expected, Question};
+pub use run::Evaluation;
 pub use summary::Summary;
 
 /// Why an evaluation cannot go on.

@@ -38,18 +38,22 @@ impl Demand {
         }
     }
 
+    /// Rounded against the model, so that what is written never looks better than what counts.
     fn measured(self, value: f64) -> String {
+        // A share such as 0.95 is stored a little above or below: that must not cost a digit.
+        let (down, up) = (|v: f64| (v + 1e-9).floor(), |v: f64| (v - 1e-9).ceil());
         match self {
-            Self::Percent(_) | Self::PercentAtMost(_) => format!("{:.1}%", value * 100.0),
-            Self::Least(_) => format!("{value:.2}"),
-            Self::Points(_) => format!("{value:.1} points"),
+            Self::Percent(_) => format!("{:.1}%", down(value * 1000.0) / 10.0),
+            Self::PercentAtMost(_) => format!("{:.1}%", up(value * 1000.0) / 10.0),
+            Self::Least(_) => format!("{:.2}", down(value * 100.0) / 100.0),
+            Self::Points(_) => format!("{:.1} points", up(value * 10.0) / 10.0),
         }
     }
 
     fn met(self, value: f64) -> bool {
         match self {
-            Self::Percent(p) => value * 100.0 >= p,
-            Self::PercentAtMost(p) => value * 100.0 <= p,
+            Self::Percent(p) => value * 100.0 >= p - 1e-9,
+            Self::PercentAtMost(p) => value * 100.0 <= p + 1e-9,
             Self::Least(v) => value >= v,
             Self::Points(p) => value <= p,
         }
@@ -115,6 +119,14 @@ mod tests {
         ] {
             assert!(demand.met(met) && !demand.met(missed));
         }
+    }
+
+    #[test]
+    fn what_falls_short_does_not_look_as_if_it_did_not() {
+        assert_eq!(Demand::Percent(95.0).measured(0.94999), "94.9%");
+        assert_eq!(Demand::Percent(95.0).measured(0.95), "95.0%");
+        assert_eq!(Demand::PercentAtMost(5.0).measured(0.0501), "5.1%");
+        assert_eq!(Demand::Least(0.7).measured(0.6999), "0.69");
     }
 
     #[test]

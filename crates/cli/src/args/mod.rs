@@ -6,12 +6,14 @@ mod bench;
 mod caption;
 mod convert;
 mod data;
+mod eval;
 
 pub(crate) use ask::AskArgs;
 pub(crate) use bench::BenchArgs;
 pub(crate) use caption::CaptionArgs;
 pub(crate) use convert::{ConvertArgs, OutputArgs, SynthArgs};
 pub(crate) use data::DataArgs;
+pub(crate) use eval::EvalArgs;
 
 use crate::failure::Failure;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -54,6 +56,8 @@ pub(crate) enum Command {
     Caption(CaptionArgs),
     /// Make and check what a model is trained on
     Data(DataArgs),
+    /// Measure how good a model's answers are
+    Eval(EvalArgs),
     /// Tell what a checkpoint holds and whether it will run
     Inspect(InspectArgs),
     /// Write a model as GGUF files, smaller if wanted

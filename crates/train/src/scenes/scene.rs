@@ -186,7 +186,7 @@ impl Scene {
 
     /// Draws a scene.
     pub(super) fn draw(dice: &mut Dice, theme: Theme, limits: Limits) -> Self {
-        let (width, height) = extent(dice, limits);
+        let (width, height) = extent(dice, theme, limits);
         let backdrop = Backdrop::draw(dice, limits.simple);
         let finish = Finish::draw(dice, limits.simple);
         let mut scene = Self {
@@ -479,12 +479,14 @@ impl Finish {
 }
 
 /// Width and height: any shape between 1:2 and 2:1, many of them square or nearly so.
-fn extent(dice: &mut Dice, limits: Limits) -> (u32, u32) {
+fn extent(dice: &mut Dice, theme: Theme, limits: Limits) -> (u32, u32) {
     let [low, high] = limits.side;
     let long = dice.from_to(low as usize, high as usize) as f32;
     let ratio = if dice.chance(0.35) { 1.0 } else { dice.between(0.5, 1.0) };
     let (long, short) = (long as u32, (long * ratio).round() as u32);
-    if dice.chance(0.6) { (long, short) } else { (short, long) }
+    // A word in a tall, narrow picture has few pixels for each letter.
+    let wide = if theme == Theme::Sign { 0.9 } else { 0.6 };
+    if dice.chance(wide) { (long, short) } else { (short, long) }
 }
 
 /// A colour near the given one: what people still call by its name.

@@ -24,6 +24,7 @@ mod progress;
 mod sidecar;
 mod style;
 mod text;
+mod train;
 mod walk;
 
 use args::{Cli, Command};
@@ -53,6 +54,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Ask(args) => ask::run(args.into_job()?, common),
         Command::Caption(args) => caption::run(args.into_job()?, common),
         Command::Data(args) => data::run(args.into_job()?, common),
+        Command::Train(args) => train::run(args.into_job()?, common),
         Command::Inspect(args) => inspect::run(&args),
         Command::Devices(args) => devices::run(&args),
         Command::Completions { shell } => output::print_bytes(&args::completions(shell)),

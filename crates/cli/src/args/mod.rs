@@ -4,10 +4,12 @@
 mod ask;
 mod caption;
 mod data;
+mod train;
 
 pub(crate) use ask::AskArgs;
 pub(crate) use caption::CaptionArgs;
 pub(crate) use data::DataArgs;
+pub(crate) use train::TrainArgs;
 
 use crate::failure::Failure;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -50,6 +52,8 @@ pub(crate) enum Command {
     Caption(CaptionArgs),
     /// Make and check what a model is trained on
     Data(DataArgs),
+    /// Train a model on pictures and conversations
+    Train(Box<TrainArgs>),
     /// Tell what a checkpoint holds and whether it will run
     Inspect(InspectArgs),
     /// List the devices a model can run on

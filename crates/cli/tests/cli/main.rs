@@ -7,4 +7,5 @@ mod bad_pictures;
 mod checkpoints;
 mod folders;
 mod run;
+mod training;
 mod usage;

@@ -27,6 +27,7 @@ mod progress;
 mod sidecar;
 mod style;
 mod text;
+mod train;
 mod walk;
 
 use args::{Cli, Command};
@@ -57,6 +58,7 @@ fn run(cli: Cli) -> Result<Outcome, Failure> {
         Command::Caption(args) => caption::run(args.into_job()?, common),
         Command::Data(args) => data::run(args.into_job()?, common),
         Command::Eval(args) => eval::run(args.into_job()?, common),
+        Command::Train(args) => train::run(args.into_job()?, common),
         Command::Inspect(args) => inspect::run(&args),
         Command::Convert(args) => convert::run(args.into_job(), common),
         Command::Synth(args) => convert::run_synth(args.into_job(), common),

@@ -99,11 +99,8 @@ impl VisionTower {
             .chunks_exact(3 * c.image_size * c.image_size)
             .flat_map(|picture| unfold(picture, c.image_size, c.patch_size))
             .collect();
-        let columns = ops.activation(
-            columns,
-            pictures * patches,
-            3 * c.patch_size * c.patch_size,
-        )?;
+        let columns =
+            ops.activation(columns, pictures * patches, 3 * c.patch_size * c.patch_size)?;
         let patches = ops.linear(&columns, &self.patch)?;
         let x = ops.join_class(&patches, &self.class, &self.positions, pictures)?;
         ops.layer_norm(

@@ -12,20 +12,35 @@ use visavis_train::optimiser::{AdamSettings, Optimiser};
 use visavis_train::vocabulary::Corpus;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let given: Vec<usize> = std::env::args().skip(1).filter_map(|a| a.parse().ok()).collect();
+    let given: Vec<usize> = std::env::args()
+        .skip(1)
+        .filter_map(|a| a.parse().ok())
+        .collect();
     let argument = |n: usize, default: usize| given.get(n).copied().unwrap_or(default);
     let (text, batch, repeats) = (argument(0, 128), argument(1, 32), argument(2, 3));
-    let compute = Compute { shards: argument(3, 2), ..Compute::default() };
+    let compute = Compute {
+        shards: argument(3, 2),
+        ..Compute::default()
+    };
     let folder = std::env::temp_dir().join(format!("visavis-speed-{}", std::process::id()));
     let mut corpus = Corpus::default();
     for a in 0..40 {
         for b in 0..40 {
-            corpus.add(&format!("w{}x{} word", char::from(97 + a % 26), char::from(97 + b % 26)));
+            corpus.add(&format!(
+                "w{}x{} word",
+                char::from(97 + a % 26),
+                char::from(97 + b % 26)
+            ));
         }
     }
     let sizes = Sizes::default();
     fresh::write(&sizes, &corpus.learn(1022)?, 1, &folder)?;
-    let trainable = Trainable { vision: true, connector: true, language: true, lora: None };
+    let trainable = Trainable {
+        vision: true,
+        connector: true,
+        language: true,
+        lora: None,
+    };
     let learner = Learner::open(Checkpoint::open(&folder)?, trainable, 1, compute)?;
     let mut optimiser = Optimiser::new(AdamSettings::default(), learner.parameters())?;
     let pixels = 3 * sizes.image_size * sizes.image_size;
@@ -35,10 +50,18 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
                 .chain([Token::Picture])
                 .chain((1..text).map(|i| {
                     let id = (3 + (i * 31 + n * 17) % 500) as u32;
-                    if i % 3 == 0 { Token::Given(id) } else { Token::Learned(id) }
+                    if i % 3 == 0 {
+                        Token::Given(id)
+                    } else {
+                        Token::Learned(id)
+                    }
                 }))
                 .collect(),
-            pixels: Some((0..pixels).map(|i| ((i * 7 + n) % 255) as f32 / 127.0 - 1.0).collect()),
+            pixels: Some(
+                (0..pixels)
+                    .map(|i| ((i * 7 + n) % 255) as f32 / 127.0 - 1.0)
+                    .collect(),
+            ),
         })
         .collect();
     let patches = (sizes.image_size / sizes.patch_size).pow(2);

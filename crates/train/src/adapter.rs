@@ -22,7 +22,12 @@ const WRAP: &str = "base_model.model.";
 ///
 /// # Errors
 /// The disk is full, or the device's.
-pub fn write(folder: &Path, base: &Path, lora: &LoraSettings, parameters: &[Parameter]) -> Result<()> {
+pub fn write(
+    folder: &Path,
+    base: &Path,
+    lora: &LoraSettings,
+    parameters: &[Parameter],
+) -> Result<()> {
     let tensors: Vec<Tensor> = parameters
         .iter()
         .map(|p| {
@@ -59,7 +64,9 @@ fn present_name(classic: &str) -> String {
 /// generations, or the original LLaVA's (which has no vision tower around its decoder).
 fn classic_name(stored: &str) -> String {
     let name = stored.strip_prefix(WRAP).unwrap_or(stored);
-    let name = name.replace(".modules_to_save.default.", ".").replace(".default.weight", ".weight");
+    let name = name
+        .replace(".modules_to_save.default.", ".")
+        .replace(".default.weight", ".weight");
     if let Some(rest) = name.strip_prefix("model.language_model.") {
         return format!("language_model.model.{rest}");
     }
@@ -98,29 +105,54 @@ impl Adapter {
         let text = std::fs::read(&path).map_err(|e| Error::read(&path, e))?;
         let config: Config = serde_json::from_slice(&text)
             .map_err(|e| Error::data(&path, format!("not an adapter's configuration ({e})")))?;
-        let plain = config.peft_type.as_deref().is_none_or(|kind| kind == "LORA");
-        if !plain || config.use_dora || config.use_rslora || config.fan_in_fan_out || config.r == 0 {
+        let plain = config
+            .peft_type
+            .as_deref()
+            .is_none_or(|kind| kind == "LORA");
+        if !plain || config.use_dora || config.use_rslora || config.fan_in_fan_out || config.r == 0
+        {
             return Err(Error::data(&path, "only plain LoRA adapters can be merged"));
         }
         let path = folder.join(VALUES);
         let bytes = std::fs::read(&path).map_err(|e| Error::read(&path, e))?;
-        let file = SafeTensors::deserialize(&bytes).map_err(|e| Error::data(&path, format!("damaged ({e})")))?;
+        let file = SafeTensors::deserialize(&bytes)
+            .map_err(|e| Error::data(&path, format!("damaged ({e})")))?;
         let mut values = BTreeMap::new();
         for (name, view) in file.tensors() {
-            let floats = widen(view.dtype(), view.data())
-                .ok_or_else(|| Error::data(&path, format!("{name} is stored as {:?}", view.dtype())))?;
+            let floats = widen(view.dtype(), view.data()).ok_or_else(|| {
+                Error::data(&path, format!("{name} is stored as {:?}", view.dtype()))
+            })?;
             values.insert(classic_name(&name), (view.shape().to_vec(), floats));
         }
-        Ok(Self { scale: (config.lora_alpha / config.r as f64) as f32, r: config.r, values })
+        Ok(Self {
+            scale: (config.lora_alpha / config.r as f64) as f32,
+            r: config.r,
+            values,
+        })
     }
 }
 
 fn widen(dtype: Dtype, bytes: &[u8]) -> Option<Vec<f32>> {
     let pairs = || bytes.as_chunks::<2>().0.iter().copied();
     match dtype {
-        Dtype::F32 => Some(bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
-        Dtype::F16 => Some(pairs().map(|b| half::f16::from_le_bytes(b).to_f32()).collect()),
-        Dtype::BF16 => Some(pairs().map(|b| half::bf16::from_le_bytes(b).to_f32()).collect()),
+        Dtype::F32 => Some(
+            bytes
+                .as_chunks::<4>()
+                .0
+                .iter()
+                .map(|b| f32::from_le_bytes(*b))
+                .collect(),
+        ),
+        Dtype::F16 => Some(
+            pairs()
+                .map(|b| half::f16::from_le_bytes(b).to_f32())
+                .collect(),
+        ),
+        Dtype::BF16 => Some(
+            pairs()
+                .map(|b| half::bf16::from_le_bytes(b).to_f32())
+                .collect(),
+        ),
         _ => None,
     }
 }
@@ -141,7 +173,10 @@ pub fn merge(base: &Path, adapter: &Path, out: &Path) -> Result<()> {
         }
     }
     if let Some(name) = found.values.keys().next() {
-        let reason = format!("{name} has no place in {}; the adapter belongs to another model", base.display());
+        let reason = format!(
+            "{name} has no place in {}; the adapter belongs to another model",
+            base.display()
+        );
         return Err(Error::data(adapter, reason));
     }
     publish::write(out, &[], &publish::companions(&checkpoint.path)?, &tensors)
@@ -149,9 +184,15 @@ pub fn merge(base: &Path, adapter: &Path, out: &Path) -> Result<()> {
 
 /// The new values of a tensor that the adapter changes, which then forgets its part.
 fn merged(tensor: &Tensor, adapter: &mut Adapter) -> std::result::Result<Option<Vec<f32>>, String> {
-    let misfit = |name: &str| format!("{name} has another shape than the model; the adapter belongs to another model");
+    let misfit = |name: &str| {
+        format!("{name} has another shape than the model; the adapter belongs to another model")
+    };
     if let Some((shape, values)) = adapter.values.remove(&tensor.name) {
-        return if shape == tensor.shape { Ok(Some(values)) } else { Err(misfit(&tensor.name)) };
+        return if shape == tensor.shape {
+            Ok(Some(values))
+        } else {
+            Err(misfit(&tensor.name))
+        };
     }
     let Some(stem) = tensor.name.strip_suffix(".weight") else {
         return Ok(None);
@@ -170,7 +211,10 @@ fn merged(tensor: &Tensor, adapter: &mut Adapter) -> std::result::Result<Option<
         return Err(misfit(stem));
     }
     let mut values = tensor.values.to_f32().ok_or_else(|| misfit(stem))?;
-    let (a, b) = (View::new(&a, adapter.r, inner), View::new(&b, out, adapter.r));
+    let (a, b) = (
+        View::new(&a, adapter.r, inner),
+        View::new(&b, out, adapter.r),
+    );
     product(b, a, adapter.scale, true, &mut values, inner);
     Ok(Some(values))
 }
@@ -208,7 +252,9 @@ mod tests {
             assert_eq!(classic_name(stored), classic);
         }
         assert_eq!(
-            classic_name("base_model.model.model.multi_modal_projector.modules_to_save.default.linear_1.bias"),
+            classic_name(
+                "base_model.model.model.multi_modal_projector.modules_to_save.default.linear_1.bias"
+            ),
             "multi_modal_projector.linear_1.bias"
         );
     }

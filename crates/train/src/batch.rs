@@ -53,7 +53,9 @@ impl Batch {
                     Token::Picture => {
                         let first = texts + pictures * image_tokens;
                         pictures += 1;
-                        batch.order.extend((0..image_tokens).map(|i| (first + i) as u32));
+                        batch
+                            .order
+                            .extend((0..image_tokens).map(|i| (first + i) as u32));
                         batch.order.truncate(end);
                         batch.pixels.extend(sample.pixels.iter().flatten());
                     }
@@ -115,11 +117,17 @@ mod tests {
     #[test]
     fn what_is_past_the_limit_is_neither_read_nor_learned() {
         use Token::{Given, Learned, Picture};
-        let one = sample(&[Given(1), Learned(9), Picture, Learned(7), Learned(2)], true);
+        let one = sample(
+            &[Given(1), Learned(9), Picture, Learned(7), Learned(2)],
+            true,
+        );
         let batch = Batch::new([&one, &one], 3, 4);
         assert_eq!(batch.lengths, [4, 4]);
         assert_eq!((batch.rows, batch.targets), (vec![0, 4], vec![9, 9]));
         let texts = batch.ids.len() as u32;
-        assert_eq!(batch.order, [0, 1, texts, texts + 1, 4, 5, texts + 3, texts + 4]);
+        assert_eq!(
+            batch.order,
+            [0, 1, texts, texts + 1, 4, 5, texts + 3, texts + 4]
+        );
     }
 }

@@ -52,7 +52,11 @@ impl Row {
         let words = |text: &str| text.split_whitespace().count();
         // The reference counts `<image>` with the words.
         let marker = usize::from(self.image.is_some());
-        let all: usize = self.turns.iter().map(|t| words(&t.question) + words(&t.answer)).sum();
+        let all: usize = self
+            .turns
+            .iter()
+            .map(|t| words(&t.question) + words(&t.answer))
+            .sum();
         let all = (all + marker) as i64;
         if self.image.is_some() { all } else { -all }
     }
@@ -97,14 +101,24 @@ fn row(value: serde_json::Value, number: usize) -> std::result::Result<Row, Stri
         .map_err(|e| format!("not a conversation ({e}); visavis data check lists all such rows"))?;
     let mut turns = raw.conversations;
     // As the reference: an answer that nobody asked for is left out.
-    if turns.first().is_some_and(|t| is_answer(&t.from) == Ok(true)) {
+    if turns
+        .first()
+        .is_some_and(|t| is_answer(&t.from) == Ok(true))
+    {
         turns.remove(0);
     }
-    let marked = turns.iter().map(|t| t.value.matches(IMAGE).count()).sum::<usize>();
+    let marked = turns
+        .iter()
+        .map(|t| t.value.matches(IMAGE).count())
+        .sum::<usize>();
     match (&raw.image, marked) {
         (Some(_), 1) | (None, 0) => {}
         (Some(_), 0) => return Err(format!("it names a picture, but no turn says {IMAGE}")),
-        (Some(_), n) => return Err(format!("it says {IMAGE} {n} times; LLaVA-1.5 trains one picture a row")),
+        (Some(_), n) => {
+            return Err(format!(
+                "it says {IMAGE} {n} times; LLaVA-1.5 trains one picture a row"
+            ));
+        }
         (None, _) => return Err(format!("it says {IMAGE}, but names no picture")),
     }
     if turns.is_empty() || !turns.len().is_multiple_of(2) {
@@ -124,7 +138,10 @@ fn row(value: serde_json::Value, number: usize) -> std::result::Result<Row, Stri
         } else {
             human.value.clone()
         };
-        pairs.push(Turn { question, answer: model.value.clone() });
+        pairs.push(Turn {
+            question,
+            answer: model.value.clone(),
+        });
     }
     Ok(Row {
         number,
@@ -148,7 +165,9 @@ mod tests {
     use serde_json::json;
 
     fn turns(list: &[(&str, &str)]) -> serde_json::Value {
-        list.iter().map(|(from, value)| json!({"from": from, "value": value})).collect()
+        list.iter()
+            .map(|(from, value)| json!({"from": from, "value": value}))
+            .collect()
     }
 
     #[test]
@@ -175,15 +194,33 @@ mod tests {
     #[test]
     fn what_would_train_wrongly_is_refused() {
         let bad = [
-            (json!({"image": "a.jpg", "conversations": turns(&[("human", "Hi"), ("gpt", "a")])}), "no turn says"),
-            (json!({"conversations": turns(&[("human", "<image>"), ("gpt", "a")])}), "names no picture"),
+            (
+                json!({"image": "a.jpg", "conversations": turns(&[("human", "Hi"), ("gpt", "a")])}),
+                "no turn says",
+            ),
+            (
+                json!({"conversations": turns(&[("human", "<image>"), ("gpt", "a")])}),
+                "names no picture",
+            ),
             (json!({"conversations": turns(&[("human", "Hi")])}), "pairs"),
             (json!({"conversations": []}), "pairs"),
-            (json!({"conversations": turns(&[("human", "Hi"), ("human", "a")])}), "take turns"),
-            (json!({"conversations": turns(&[("human", "Hi"), ("bot", "a")])}), "bot"),
-            (json!({"image": "a.jpg", "conversations": turns(&[("human", "<image><image>"), ("gpt", "a")])}), "2 times"),
-            (json!({"image": "a.jpg", "conversations":
-                turns(&[("human", "Hi"), ("gpt", "a"), ("human", "<image>"), ("gpt", "b")])}), "first question"),
+            (
+                json!({"conversations": turns(&[("human", "Hi"), ("human", "a")])}),
+                "take turns",
+            ),
+            (
+                json!({"conversations": turns(&[("human", "Hi"), ("bot", "a")])}),
+                "bot",
+            ),
+            (
+                json!({"image": "a.jpg", "conversations": turns(&[("human", "<image><image>"), ("gpt", "a")])}),
+                "2 times",
+            ),
+            (
+                json!({"image": "a.jpg", "conversations":
+                turns(&[("human", "Hi"), ("gpt", "a"), ("human", "<image>"), ("gpt", "b")])}),
+                "first question",
+            ),
             (json!({"conversations": 3}), "data check"),
         ];
         for (value, part) in bad {

@@ -41,16 +41,30 @@ impl Curve {
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => String::new(),
             other => other.map_err(|e| Error::read(&path, e))?,
         };
-        let points: Vec<Point> =
-            old.lines().skip(1).map_while(parse).take_while(|p| p.step <= steps).collect();
+        let points: Vec<Point> = old
+            .lines()
+            .skip(1)
+            .map_while(parse)
+            .take_while(|p| p.step <= steps)
+            .collect();
         if points.len() as u64 != steps {
-            let reason = format!("has {} of {steps} steps; put the right file back or remove the run", points.len());
+            let reason = format!(
+                "has {} of {steps} steps; put the right file back or remove the run",
+                points.len()
+            );
             return Err(Error::data(&path, reason));
         }
         let lines: String = points.iter().map(line).collect();
         write_file(&path, format!("{HEADER}\n{lines}").as_bytes())?;
-        let file = File::options().append(true).open(&path).map_err(|e| Error::write(&path, e))?;
-        Ok(Self { folder: folder.to_owned(), file, points })
+        let file = File::options()
+            .append(true)
+            .open(&path)
+            .map_err(|e| Error::write(&path, e))?;
+        Ok(Self {
+            folder: folder.to_owned(),
+            file,
+            points,
+        })
     }
 
     /// Adds a step.
@@ -59,7 +73,9 @@ impl Curve {
     /// The file cannot be written.
     pub fn add(&mut self, point: Point) -> Result<()> {
         let path = self.folder.join("loss.csv");
-        self.file.write_all(line(&point).as_bytes()).map_err(|e| Error::write(path, e))?;
+        self.file
+            .write_all(line(&point).as_bytes())
+            .map_err(|e| Error::write(path, e))?;
         self.points.push(point);
         Ok(())
     }
@@ -74,14 +90,19 @@ impl Curve {
     /// # Errors
     /// A file cannot be written.
     pub fn save(&self) -> Result<()> {
-        self.file.sync_all().map_err(|e| Error::write(self.folder.join("loss.csv"), e))?;
+        self.file
+            .sync_all()
+            .map_err(|e| Error::write(self.folder.join("loss.csv"), e))?;
         write_file(&self.folder.join("loss.svg"), svg(&self.points).as_bytes())
     }
 }
 
 /// Numbers as short as they can be without losing a bit.
 fn line(p: &Point) -> String {
-    format!("{},{:?},{:?},{:?},{}\n", p.step, p.loss, p.rate, p.norm, p.tokens)
+    format!(
+        "{},{:?},{:?},{:?},{}\n",
+        p.step, p.loss, p.rate, p.norm, p.tokens
+    )
 }
 
 fn parse(line: &str) -> Option<Point> {
@@ -112,7 +133,8 @@ fn svg(points: &[Point]) -> String {
     let every = points.len().div_ceil(600).max(1);
     let path = |values: &[f64]| -> String {
         let thin = points.iter().zip(values).step_by(every);
-        thin.map(|(p, v)| format!("{:.1},{:.1} ", x(p.step as f64), y(*v))).collect()
+        thin.map(|(p, v)| format!("{:.1},{:.1} ", x(p.step as f64), y(*v)))
+            .collect()
     };
     let raw: Vec<f64> = points.iter().map(|p| p.loss).collect();
     let mut mean = raw.first().copied().unwrap_or(0.0);
@@ -185,7 +207,11 @@ mod tests {
         curve.save().unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), text);
         assert_eq!(curve.points()[4], point(5));
-        assert!(std::fs::read_to_string(folder.path().join("loss.svg")).unwrap().contains("polyline"));
+        assert!(
+            std::fs::read_to_string(folder.path().join("loss.svg"))
+                .unwrap()
+                .contains("polyline")
+        );
         assert!(Curve::open(folder.path(), 9).is_err());
     }
 }

@@ -17,7 +17,9 @@ pub enum Error {
         source: std::io::Error,
     },
     /// A file could not be written.
-    #[error("cannot write {path}: {source}; make room or choose another folder, then start again with the same command: training goes on from the last checkpoint")]
+    #[error(
+        "cannot write {path}: {source}; make room or choose another folder, then start again with the same command: training goes on from the last checkpoint"
+    )]
     Write {
         /// The file.
         path: PathBuf,

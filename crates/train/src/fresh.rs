@@ -77,30 +77,50 @@ pub fn write(sizes: &Sizes, tokenizer: &Value, seed: u64, folder: &Path) -> Resu
         .into_iter()
         .map(|(name, shape)| {
             let values = sizes.draw(&name, &shape, seed);
-            Tensor { name, shape, values: Stored::F32(values) }
+            Tensor {
+                name,
+                shape,
+                values: Stored::F32(values),
+            }
         })
         .collect();
     let files = vec![
         ("config.json", sizes.config(pieces, rows)),
-        ("generation_config.json", json!({"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": pieces + 1})),
+        (
+            "generation_config.json",
+            json!({"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": pieces + 1}),
+        ),
         ("preprocessor_config.json", sizes.preprocessor()),
-        ("processor_config.json", json!({"image_token": "<image>", "num_additional_image_tokens": 1,
+        (
+            "processor_config.json",
+            json!({"image_token": "<image>", "num_additional_image_tokens": 1,
             "patch_size": sizes.patch_size, "processor_class": "LlavaProcessor",
-            "vision_feature_select_strategy": "default"})),
+            "vision_feature_select_strategy": "default"}),
+        ),
         ("tokenizer.json", tokenizer.clone()),
-        ("tokenizer_config.json", json!({"add_bos_token": true, "add_eos_token": false, "bos_token": "<s>",
+        (
+            "tokenizer_config.json",
+            json!({"add_bos_token": true, "add_eos_token": false, "bos_token": "<s>",
             "clean_up_tokenization_spaces": false, "eos_token": "</s>", "model_max_length": sizes.context,
             "pad_token": "<pad>", "padding_side": "left", "tokenizer_class": "PreTrainedTokenizerFast",
-            "unk_token": "<unk>"})),
-        ("special_tokens_map.json", json!({"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
-            "unk_token": "<unk>"})),
+            "unk_token": "<unk>"}),
+        ),
+        (
+            "special_tokens_map.json",
+            json!({"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>",
+            "unk_token": "<unk>"}),
+        ),
     ];
     publish::write(folder, &files, &[], &tensors)
 }
 
 impl Sizes {
     fn check(&self) -> Result<()> {
-        let fail = |what: &str| Err(Error::Setting(format!("the sizes of the new model: {what}")));
+        let fail = |what: &str| {
+            Err(Error::Setting(format!(
+                "the sizes of the new model: {what}"
+            )))
+        };
         let all = [
             self.image_size,
             self.patch_size,
@@ -182,12 +202,18 @@ impl Sizes {
 
     /// Classic name and shape of every tensor.
     fn tensors(&self, rows: usize) -> Vec<(String, Vec<usize>)> {
-        let (d, f, h, m) = (self.hidden, self.intermediate, self.vision_hidden, self.vision_intermediate);
+        let (d, f, h, m) = (
+            self.hidden,
+            self.intermediate,
+            self.vision_hidden,
+            self.vision_intermediate,
+        );
         let model = "language_model.model";
         let mut out = vec![(format!("{model}.embed_tokens.weight"), vec![rows, d])];
         for n in 0..self.layers {
             let layer = format!("{model}.layers.{n}");
-            let mut add = |part: &str, shape: Vec<usize>| out.push((format!("{layer}.{part}.weight"), shape));
+            let mut add =
+                |part: &str, shape: Vec<usize>| out.push((format!("{layer}.{part}.weight"), shape));
             add("input_layernorm", vec![d]);
             add("post_attention_layernorm", vec![d]);
             for part in ["q_proj", "k_proj", "v_proj", "o_proj"] {
@@ -204,9 +230,15 @@ impl Sizes {
         out.push((format!("{tower}.embeddings.class_embedding"), vec![h]));
         let kernel = vec![h, 3, self.patch_size, self.patch_size];
         out.push((format!("{tower}.embeddings.patch_embedding.weight"), kernel));
-        out.push((format!("{tower}.embeddings.position_embedding.weight"), vec![patches + 1, h]));
+        out.push((
+            format!("{tower}.embeddings.position_embedding.weight"),
+            vec![patches + 1, h],
+        ));
         let mut pair = |name: String, shape: Vec<usize>| {
-            out.push((format!("{name}.bias"), shape.iter().take(1).copied().collect()));
+            out.push((
+                format!("{name}.bias"),
+                shape.iter().take(1).copied().collect(),
+            ));
             out.push((format!("{name}.weight"), shape));
         };
         pair(format!("{tower}.pre_layrnorm"), vec![h]);
@@ -222,7 +254,10 @@ impl Sizes {
             pair(format!("{block}.mlp.fc2"), vec![h, m]);
         }
         for n in 1..=self.connector {
-            pair(format!("multi_modal_projector.linear_{n}"), vec![d, if n == 1 { h } else { d }]);
+            pair(
+                format!("multi_modal_projector.linear_{n}"),
+                vec![d, if n == 1 { h } else { d }],
+            );
         }
         out
     }
@@ -239,19 +274,27 @@ impl Sizes {
         }
         let inner: usize = shape.iter().skip(1).product();
         let kept = 1.0 / (inner as f64).sqrt();
-        let depth = if name.starts_with("vision") { self.vision_blocks } else { self.layers };
-        let deviation = if name.ends_with("embed_tokens.weight") || name.contains("embeddings.position") {
-            0.05
-        } else if name.ends_with("class_embedding") {
-            0.5
-        } else if name.ends_with("lm_head.weight") {
-            0.5 * kept
-        } else if ["o_proj.", "out_proj.", "down_proj.", "fc2."].iter().any(|part| name.contains(part)) {
-            kept / (2.0 * depth as f64).sqrt()
+        let depth = if name.starts_with("vision") {
+            self.vision_blocks
         } else {
-            kept
+            self.layers
         };
-        normal(seed ^ hash(name), count, deviation)
+        let deviation =
+            if name.ends_with("embed_tokens.weight") || name.contains("embeddings.position") {
+                0.05
+            } else if name.ends_with("class_embedding") {
+                0.5
+            } else if name.ends_with("lm_head.weight") {
+                0.5 * kept
+            } else if ["o_proj.", "out_proj.", "down_proj.", "fc2."]
+                .iter()
+                .any(|part| name.contains(part))
+            {
+                kept / (2.0 * depth as f64).sqrt()
+            } else {
+                kept
+            };
+        normal(seed ^ hash(name, &[]), count, deviation)
     }
 }
 
@@ -259,8 +302,10 @@ impl Sizes {
 /// +-1/sqrt(in), weight and bias.
 pub(crate) fn connector(name: &str, count: usize, inner: usize, seed: u64) -> Vec<f32> {
     let bound = 1.0 / (inner as f32).sqrt();
-    let mut random = StdRng::seed_from_u64(seed ^ hash(name));
-    (0..count).map(|_| random.random_range(-bound..bound)).collect()
+    let mut random = StdRng::seed_from_u64(seed ^ hash(name, &[]));
+    (0..count)
+        .map(|_| random.random_range(-bound..bound))
+        .collect()
 }
 
 /// Box and Muller's normal numbers.

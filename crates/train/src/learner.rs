@@ -70,14 +70,27 @@ impl Learner {
     ///
     /// # Errors
     /// The device is not there, a tensor is missing, or nothing would learn.
-    pub fn open(checkpoint: Checkpoint, trainable: Trainable, seed: u64, compute: Compute) -> Result<Self> {
+    pub fn open(
+        checkpoint: Checkpoint,
+        trainable: Trainable,
+        seed: u64,
+        compute: Compute,
+    ) -> Result<Self> {
         let (choice, device) = device::open(compute.device)?;
         let parameters = Arc::new(Parameters::new(trainable, seed));
         let ops: Box<dyn Ops> = match &device {
             Device::Cpu => Box::new(HostOps::new(parameters.clone())),
-            card => Box::new(DeviceOps::new(parameters.clone(), card.clone(), DType::BF16)),
+            card => Box::new(DeviceOps::new(
+                parameters.clone(),
+                card.clone(),
+                DType::BF16,
+            )),
         };
-        let graph = if device.is_cpu() { Graph::Tape } else { Graph::Candle };
+        let graph = if device.is_cpu() {
+            Graph::Tape
+        } else {
+            Graph::Candle
+        };
         let model = Model::build(checkpoint, choice, ops, &Silent)?;
         Self::with_model(model, graph, &parameters, compute)
     }
@@ -86,11 +99,17 @@ impl Learner {
     ///
     /// # Errors
     /// When nothing would learn, or the threads cannot be had.
-    pub fn with_model(model: Model, graph: Graph, parameters: &Parameters, compute: Compute) -> Result<Self> {
+    pub fn with_model(
+        model: Model,
+        graph: Graph,
+        parameters: &Parameters,
+        compute: Compute,
+    ) -> Result<Self> {
         let parameters = parameters.all();
         if parameters.is_empty() {
             return Err(Error::Setting(
-                "nothing would learn: name at least one of vision, connector, language and lora".into(),
+                "nothing would learn: name at least one of vision, connector, language and lora"
+                    .into(),
             ));
         }
         let shards = compute.shards.max(1);
@@ -99,7 +118,13 @@ impl Learner {
             .map(|_| ThreadPool::new(each))
             .collect::<std::result::Result<_, _>>()
             .map_err(|e| Error::Setting(e.to_string()))?;
-        Ok(Self { model, parameters, pools, compute, graph })
+        Ok(Self {
+            model,
+            parameters,
+            pools,
+            compute,
+            graph,
+        })
     }
 
     /// The variables, in name order.
@@ -135,7 +160,11 @@ impl Learner {
         if targets == 0 {
             // As the reference: such a batch moves nothing.
             let values = self.parameters.iter().map(|_| None).collect();
-            return Ok(Gradients { loss: 0.0, targets: 0, values });
+            return Ok(Gradients {
+                loss: 0.0,
+                targets: 0,
+                values,
+            });
         }
         let share = 1.0 / targets as f64;
         let results: Vec<Result<(f64, Vec<Option<Tensor>>)>> = if host && batches.len() > 1 {
@@ -143,14 +172,23 @@ impl Learner {
                 let started: Vec<_> = batches
                     .iter()
                     .zip(&self.pools)
-                    .map(|(batch, pool)| scope.spawn(move || pool.install(|| self.shard(batch, share))))
+                    .map(|(batch, pool)| {
+                        scope.spawn(move || pool.install(|| self.shard(batch, share)))
+                    })
                     .collect();
                 started.into_iter().map(joined).collect()
             })
         } else {
-            batches.iter().map(|batch| self.shard(batch, share)).collect()
+            batches
+                .iter()
+                .map(|batch| self.shard(batch, share))
+                .collect()
         };
-        let mut all = Gradients { loss: 0.0, targets, values: Vec::new() };
+        let mut all = Gradients {
+            loss: 0.0,
+            targets,
+            values: Vec::new(),
+        };
         for result in results {
             let (loss, values) = result?;
             all.add(loss, values)?;
@@ -161,7 +199,9 @@ impl Learner {
     /// Sum of the losses times `share`, and the gradients of that.
     fn shard(&self, batch: &Batch, share: f64) -> Result<(f64, Vec<Option<Tensor>>)> {
         let mut gradients: Vec<Option<Tensor>> = self.parameters.iter().map(|_| None).collect();
-        let layer = |x: &Tensor, n: usize| -> Result<Tensor> { Ok(self.model.layer(n, x, &batch.lengths)?) };
+        let layer = |x: &Tensor, n: usize| -> Result<Tensor> {
+            Ok(self.model.layer(n, x, &batch.lengths)?)
+        };
         let layers = self.model.layers();
         if !self.compute.recompute {
             let record = self.graph.record(None, |_| {
@@ -220,20 +260,27 @@ impl Learner {
         let mut total = 0.0;
         let mut slopes = Vec::new();
         for (part, targets) in batch.targets.chunks(at_once).enumerate() {
-            let part = chosen.narrow(0, part * at_once, targets.len())?.contiguous()?;
+            let part = chosen
+                .narrow(0, part * at_once, targets.len())?
+                .contiguous()?;
             let record = self.graph.record(Some(&part), |x| {
-                self.graph.cross_entropy(&self.model.row_logits(x)?, targets)
+                self.graph
+                    .cross_entropy(&self.model.row_logits(x)?, targets)
             })?;
             total += f64::from(record.result.to_scalar::<f32>()?) * share;
             let leaf = record.leaf.clone();
             let mut back = record.backward(&Tensor::new(share as f32, x.device())?)?;
-            slopes.push(match leaf.map(|leaf| back.take(&leaf)).transpose()?.flatten() {
-                Some(slope) => slope,
-                None => part.zeros_like()?,
-            });
+            slopes.push(
+                match leaf.map(|leaf| back.take(&leaf)).transpose()?.flatten() {
+                    Some(slope) => slope,
+                    None => part.zeros_like()?,
+                },
+            );
             self.collect(back, gradients)?;
         }
-        let dx = x.zeros_like()?.index_add(&rows, &Tensor::cat(&slopes, 0)?, 0)?;
+        let dx = x
+            .zeros_like()?
+            .index_add(&rows, &Tensor::cat(&slopes, 0)?, 0)?;
         Ok((total, dx))
     }
 
@@ -306,5 +353,7 @@ fn split(samples: &[Sample], parts: usize, image_tokens: usize) -> Vec<Vec<&Samp
 
 /// A shard's result. A panic in it is a defect of this program and goes on as one.
 fn joined<T>(thread: std::thread::ScopedJoinHandle<'_, T>) -> T {
-    thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -70,9 +70,15 @@ impl Moments {
         let tensor = parameter.var.as_tensor();
         if tensor.device().is_cpu() {
             let zero = || vec![0.0; tensor.elem_count()];
-            return Ok(Self::Host { m: zero(), v: zero() });
+            return Ok(Self::Host {
+                m: zero(),
+                v: zero(),
+            });
         }
-        Ok(Self::Device { m: tensor.zeros_like()?, v: tensor.zeros_like()? })
+        Ok(Self::Device {
+            m: tensor.zeros_like()?,
+            v: tensor.zeros_like()?,
+        })
     }
 }
 
@@ -112,15 +118,19 @@ impl Optimiser {
     /// The lists do not fit.
     pub fn restore(&mut self, steps: u64, saved: Vec<[Vec<f32>; 2]>) -> Result<()> {
         if saved.len() != self.moments.len() {
-            return Err(Error::Setting("the saved state belongs to another run".into()));
+            return Err(Error::Setting(
+                "the saved state belongs to another run".into(),
+            ));
         }
         for (slot, [m, v]) in self.moments.iter_mut().zip(saved) {
-            let tensor = |x: Vec<f32>, like: &Tensor| Tensor::from_vec(x, like.shape(), like.device());
+            let tensor =
+                |x: Vec<f32>, like: &Tensor| Tensor::from_vec(x, like.shape(), like.device());
             *slot = match slot {
                 Moments::Host { .. } => Moments::Host { m, v },
-                Moments::Device { m: like, .. } => {
-                    Moments::Device { v: tensor(v, like)?, m: tensor(m, like)? }
-                }
+                Moments::Device { m: like, .. } => Moments::Device {
+                    v: tensor(v, like)?,
+                    m: tensor(m, like)?,
+                },
             };
         }
         self.steps = steps;
@@ -153,14 +163,21 @@ impl Optimiser {
             None => 1.0,
         };
         self.steps += 1;
-        let all = parameters.iter().zip(&mut self.moments).zip(&gradients.values);
+        let all = parameters
+            .iter()
+            .zip(&mut self.moments)
+            .zip(&gradients.values);
         for ((parameter, moments), gradient) in all {
             let step = AdamStep {
                 rate: rate(parameter),
                 beta1: self.settings.beta1,
                 beta2: self.settings.beta2,
                 eps: self.settings.eps,
-                weight_decay: if decays(&parameter.name) { self.settings.weight_decay } else { 0.0 },
+                weight_decay: if decays(&parameter.name) {
+                    self.settings.weight_decay
+                } else {
+                    0.0
+                },
                 step: self.steps,
                 grad_scale: (mean * clip) as f32,
             };
@@ -182,12 +199,19 @@ fn decays(name: &str) -> bool {
 fn square(gradient: &Tensor) -> Result<f64> {
     if gradient.device().is_cpu() {
         let gradient = gradient.contiguous()?;
-        return Ok(crate::ops::with_values([&gradient], |[g]| sum_of_squares(g))?);
+        return Ok(crate::ops::with_values([&gradient], |[g]| {
+            sum_of_squares(g)
+        })?);
     }
     Ok(f64::from(gradient.sqr()?.sum_all()?.to_scalar::<f32>()?))
 }
 
-fn update(parameter: &Parameter, moments: &mut Moments, gradient: &Tensor, step: &AdamStep) -> Result<()> {
+fn update(
+    parameter: &Parameter,
+    moments: &mut Moments,
+    gradient: &Tensor,
+    step: &AdamStep,
+) -> Result<()> {
     match moments {
         Moments::Host { m, v } => {
             let op = HostUpdate {

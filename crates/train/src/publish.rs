@@ -45,7 +45,11 @@ impl View for &Tensor {
 
     fn data(&self) -> Cow<'_, [u8]> {
         match &self.values {
-            Stored::F32(values) => values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>().into(),
+            Stored::F32(values) => values
+                .iter()
+                .flat_map(|v| v.to_le_bytes())
+                .collect::<Vec<u8>>()
+                .into(),
             Stored::Raw(_, bytes) => bytes.into(),
             Stored::Mapped(_, matrix) => matrix.data().into(),
         }
@@ -68,7 +72,12 @@ const SHARD: usize = 5_000_000_000;
 ///
 /// # Errors
 /// A file cannot be read or written.
-pub fn write(folder: &Path, json: &[(&str, Value)], copied: &[PathBuf], tensors: &[Tensor]) -> Result<()> {
+pub fn write(
+    folder: &Path,
+    json: &[(&str, Value)],
+    copied: &[PathBuf],
+    tensors: &[Tensor],
+) -> Result<()> {
     replace(folder, |part| {
         for (name, value) in json {
             let text = format!("{value:#}\n");
@@ -182,7 +191,10 @@ fn weights(folder: &Path, tensors: &[Tensor]) -> Result<()> {
     }
     let total: usize = tensors.iter().map(|t| t.data_len()).sum();
     let index = serde_json::json!({"metadata": {"total_size": total}, "weight_map": map});
-    write_file(&folder.join("model.safetensors.index.json"), format!("{index:#}\n").as_bytes())
+    write_file(
+        &folder.join("model.safetensors.index.json"),
+        format!("{index:#}\n").as_bytes(),
+    )
 }
 
 /// Every tensor of `weights`, those in `learned` with their present values, in the type that the
@@ -191,7 +203,8 @@ fn weights(folder: &Path, tensors: &[Tensor]) -> Result<()> {
 /// # Errors
 /// A type that is not written, or the device's.
 pub fn tensors(weights: &Weights, learned: &[Parameter], full: bool) -> Result<Vec<Tensor>> {
-    let learned: BTreeMap<&str, &Parameter> = learned.iter().map(|p| (p.name.as_str(), p)).collect();
+    let learned: BTreeMap<&str, &Parameter> =
+        learned.iter().map(|p| (p.name.as_str(), p)).collect();
     weights
         .iter()
         .map(|(name, entry)| tensor(weights, name, entry, learned.get(name).copied(), full))
@@ -210,7 +223,10 @@ fn tensor(
         StoredType::Float(DType::F16) => Dtype::F16,
         StoredType::Float(DType::BF16) => Dtype::BF16,
         other => {
-            let reason = format!("the tensor {name} is stored as {}, which cannot be trained", other.name());
+            let reason = format!(
+                "the tensor {name} is stored as {}, which cannot be trained",
+                other.name()
+            );
             return Err(Error::data(entry.path(), reason));
         }
     };
@@ -218,7 +234,11 @@ fn tensor(
     let values = match learned {
         Some(parameter) => {
             let values = parameter.var.flatten_all()?.to_vec1::<f32>()?;
-            if full { Stored::F32(values) } else { narrow(values, dtype) }
+            if full {
+                Stored::F32(values)
+            } else {
+                narrow(values, dtype)
+            }
         }
         None if full => Stored::F32(matrix.to_f32()),
         None => Stored::Mapped(dtype, matrix),
@@ -246,8 +266,14 @@ pub fn companions(folder: &Path) -> Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for entry in entries {
         let path = entry.map_err(|e| Error::read(folder, e))?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let wanted = ["json", "model", "txt", "md", "jinja"].iter().any(|e| path.extension().is_some_and(|x| x == *e))
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        let wanted = ["json", "model", "txt", "md", "jinja"]
+            .iter()
+            .any(|e| path.extension().is_some_and(|x| x == *e))
             || name.starts_with("LICENSE")
             || name.starts_with("NOTICE");
         if path.is_file() && wanted && name != "model.safetensors.index.json" {

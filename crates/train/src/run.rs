@@ -69,7 +69,11 @@ pub fn train(settings: &Settings, watch: &mut dyn Watch) -> Result<Outcome> {
     settings.check()?;
     std::fs::create_dir_all(&settings.out).map_err(|e| Error::write(&settings.out, e))?;
     let _lock = lock(&settings.out)?;
-    let target = settings.out.join(if settings.stage == Stage::Lora { "adapter" } else { "model" });
+    let target = settings.out.join(if settings.stage == Stage::Lora {
+        "adapter"
+    } else {
+        "model"
+    });
     publish::recover(&target)?;
     let old = state::facts(&settings.out)?;
     if let Some(facts) = &old {
@@ -91,7 +95,8 @@ fn lock(out: &Path) -> Result<File> {
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(std::fs::TryLockError::WouldBlock) => {
-            let reason = "another program trains in this folder; wait for it or choose another --out";
+            let reason =
+                "another program trains in this folder; wait for it or choose another --out";
             Err(Error::data(out, reason))
         }
         // A file system without locks must not keep anybody from training.
@@ -104,7 +109,9 @@ fn same_run(settings: &Settings, facts: &Facts) -> Result<()> {
     let (Some(now), Some(then)) = (now.as_object(), facts.settings.as_object()) else {
         return Ok(());
     };
-    let differs = now.iter().find(|(name, value)| then.get(*name) != Some(*value));
+    let differs = now
+        .iter()
+        .find(|(name, value)| then.get(*name) != Some(*value));
     if let Some((name, value)) = differs {
         let before = then.get(name).unwrap_or(&serde_json::Value::Null);
         return Err(Error::Setting(format!(
@@ -115,12 +122,19 @@ fn same_run(settings: &Settings, facts: &Facts) -> Result<()> {
     Ok(())
 }
 
-/// Tells one starting checkpoint from another without reading it whole.
-fn fingerprint(checkpoint: &Checkpoint) -> String {
-    let files = checkpoint.weights.files();
-    let bytes: u64 = files.iter().map(|(_, bytes)| bytes).sum();
-    let tensors = checkpoint.weights.iter().count();
-    format!("{tensors} tensors in {bytes} bytes, {} parameters", checkpoint.config.parameters())
+/// Tells one starting checkpoint from another by the beginning of every tensor.
+fn fingerprint(checkpoint: &Checkpoint) -> Result<String> {
+    const BEGINNING: usize = 4096;
+    let weights = &checkpoint.weights;
+    let mut hash = 0;
+    for (name, entry) in weights.iter() {
+        let matrix = weights.matrix(name, &entry.shape)?;
+        let bytes = matrix.data();
+        let beginning = bytes.get(..BEGINNING).unwrap_or(bytes);
+        hash = crate::ops::hash(name, beginning) ^ u64::rotate_left(hash, 7);
+    }
+    let parameters = checkpoint.config.parameters();
+    Ok(format!("{parameters} parameters, {hash:016x}"))
 }
 
 struct Run<'a> {
@@ -143,7 +157,7 @@ impl<'a> Run<'a> {
         watch: &mut dyn Watch,
     ) -> Result<(Self, Box<dyn Source>)> {
         let checkpoint = Checkpoint::open(&settings.model)?;
-        let base = fingerprint(&checkpoint);
+        let base = fingerprint(&checkpoint)?;
         let weights = checkpoint.weights.clone();
         let mut preprocess = checkpoint.preprocess.clone();
         preprocess.aspect = settings.aspect();
@@ -168,15 +182,24 @@ impl<'a> Run<'a> {
             seed: settings.seed,
         };
         let epoch = order.steps(source.lengths().len());
-        let steps = settings.steps.unwrap_or((epoch as f64 * settings.epochs).ceil() as u64).max(1);
+        let steps = settings
+            .steps
+            .unwrap_or((epoch as f64 * settings.epochs).ceil() as u64)
+            .max(1);
         let facts = match old {
             Some(facts) if facts.base != base => {
-                let reason = format!("is not the model that this run began with ({}, now {base})", facts.base);
+                let reason = format!(
+                    "is not the model that this run began with ({}, now {base})",
+                    facts.base
+                );
                 return Err(Error::data(&settings.model, reason));
             }
             Some(facts) => {
                 state::restore(&settings.out, &facts, &learner, &mut optimiser)?;
-                watch.note(&format!("going on after step {} of {}", facts.step, facts.steps));
+                watch.note(&format!(
+                    "going on after step {} of {}",
+                    facts.step, facts.steps
+                ));
                 facts
             }
             None => {
@@ -196,7 +219,17 @@ impl<'a> Run<'a> {
         };
         let curve = Curve::open(&settings.out, facts.step)?;
         let schedule = Schedule::new(facts.steps, settings.warmup);
-        let run = Self { settings, target, weights, learner, optimiser, order, schedule, curve, facts };
+        let run = Self {
+            settings,
+            target,
+            weights,
+            learner,
+            optimiser,
+            order,
+            schedule,
+            curve,
+            facts,
+        };
         Ok((run, source))
     }
 
@@ -214,7 +247,9 @@ impl<'a> Run<'a> {
         }
         self.save()?;
         if !going {
-            return Err(Error::Stopped { step: self.facts.step });
+            return Err(Error::Stopped {
+                step: self.facts.step,
+            });
         }
         Ok(outcome(self.target, &self.facts, &self.curve))
     }
@@ -232,18 +267,23 @@ impl<'a> Run<'a> {
             self.facts.conversations += micro_batches.iter().map(|b| b.len() as u64).sum::<u64>();
             self.facts.seconds = before.seconds + start.elapsed().as_secs_f64();
             let done = (point.step - before.step) as f64;
-            let left = (self.facts.steps - point.step) as f64 * start.elapsed().as_secs_f64() / done;
+            let left =
+                (self.facts.steps - point.step) as f64 * start.elapsed().as_secs_f64() / done;
             let going = watch.step(&Progress {
                 point,
                 steps: self.facts.steps,
-                speed: (self.facts.conversations - before.conversations) as f64 / start.elapsed().as_secs_f64(),
+                speed: (self.facts.conversations - before.conversations) as f64
+                    / start.elapsed().as_secs_f64(),
                 left: Duration::try_from_secs_f64(left).unwrap_or(Duration::MAX),
             });
             if !going {
                 return Ok(false);
             }
             let due = saved.elapsed().as_secs_f64() >= 60.0 * self.settings.save_minutes
-                || self.settings.save_steps.is_some_and(|n| n > 0 && point.step.is_multiple_of(n));
+                || self
+                    .settings
+                    .save_steps
+                    .is_some_and(|n| n > 0 && point.step.is_multiple_of(n));
             if due && point.step < self.facts.steps {
                 self.save()?;
                 self.publish()?;
@@ -271,7 +311,8 @@ impl<'a> Run<'a> {
         let (settings, parameters) = (self.settings, self.learner.parameters());
         let norm = if loss.is_finite() {
             let rate = |p: &crate::ops::Parameter| settings.rate_of(&p.name) * factor;
-            self.optimiser.step(parameters, &gradients, micro_batches.len(), rate)?
+            self.optimiser
+                .step(parameters, &gradients, micro_batches.len(), rate)?
         } else {
             f64::NAN
         };
@@ -284,12 +325,23 @@ impl<'a> Run<'a> {
             return Err(Error::NotANumber { step, loss, kept });
         }
         let rate = settings.rate() * factor;
-        Ok(Point { step, loss, rate, norm, tokens: gradients.targets })
+        Ok(Point {
+            step,
+            loss,
+            rate,
+            norm,
+            tokens: gradients.targets,
+        })
     }
 
     fn save(&self) -> Result<()> {
         self.curve.save()?;
-        state::save(&self.settings.out, &self.facts, &self.learner, &self.optimiser)
+        state::save(
+            &self.settings.out,
+            &self.facts,
+            &self.learner,
+            &self.optimiser,
+        )
     }
 
     /// Writes what was learned for others to read.
@@ -300,7 +352,12 @@ impl<'a> Run<'a> {
         }
         let full = settings.save == Precision::F32;
         let tensors = publish::tensors(&self.weights, parameters, full)?;
-        publish::write(&self.target, &[], &publish::companions(&settings.model)?, &tensors)
+        publish::write(
+            &self.target,
+            &[],
+            &publish::companions(&settings.model)?,
+            &tensors,
+        )
     }
 }
 
@@ -318,7 +375,10 @@ fn prepare(
     let each = order.steps(lengths.len()).max(1);
     let mut epoch = None;
     for step in steps {
-        if epoch.as_ref().is_none_or(|(number, _)| *number != step / each) {
+        if epoch
+            .as_ref()
+            .is_none_or(|(number, _)| *number != step / each)
+        {
             epoch = Some((step / each, order.epoch(lengths, step / each)));
         }
         let Some((_, rows)) = &epoch else { return };
@@ -334,7 +394,10 @@ fn prepare(
 
 /// Draws the connector anew.
 fn redraw(learner: &Learner, seed: u64) -> Result<()> {
-    let connector = learner.parameters().iter().filter(|p| p.name.starts_with("multi_modal_projector."));
+    let connector = learner
+        .parameters()
+        .iter()
+        .filter(|p| p.name.starts_with("multi_modal_projector."));
     let all: Vec<_> = connector.collect();
     for parameter in &all {
         let stem = parameter.name.rsplit_once('.').map_or("", |(stem, _)| stem);
@@ -350,7 +413,9 @@ fn redraw(learner: &Learner, seed: u64) -> Result<()> {
 fn outcome(model: PathBuf, facts: &Facts, curve: &Curve) -> Outcome {
     let points = curve.points();
     let last = points.len().div_ceil(20).max(1);
-    let tail = points.get(points.len().saturating_sub(last)..).unwrap_or_default();
+    let tail = points
+        .get(points.len().saturating_sub(last)..)
+        .unwrap_or_default();
     Outcome {
         model,
         loss: tail.iter().map(|p| p.loss).sum::<f64>() / tail.len().max(1) as f64,

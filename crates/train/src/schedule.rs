@@ -42,11 +42,21 @@ mod tests {
 
     #[test]
     fn up_then_down() {
-        let s = Schedule { steps: 10, warmup: 2 };
+        let s = Schedule {
+            steps: 10,
+            warmup: 2,
+        };
         let all: Vec<f64> = (0..=10).map(|i| s.factor(i)).collect();
         assert_eq!(all[..3], [0.0, 0.5, 1.0]);
         assert!((all[6] - 0.5).abs() < 1e-12 && all[10] < 1e-12);
         assert!(all[2..].windows(2).all(|w| w[1] < w[0]));
-        assert_eq!(Schedule { steps: 5, warmup: 0 }.factor(0), 1.0);
+        assert_eq!(
+            Schedule {
+                steps: 5,
+                warmup: 0
+            }
+            .factor(0),
+            1.0
+        );
     }
 }

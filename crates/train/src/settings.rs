@@ -205,11 +205,15 @@ impl Settings {
         let fail = |why: String| Err(Error::Setting(why));
         for (name, path) in [("model", &self.model), ("out", &self.out)] {
             if path.as_os_str().is_empty() {
-                return fail(format!("{name} is missing: name it in the recipe or with --{name}"));
+                return fail(format!(
+                    "{name} is missing: name it in the recipe or with --{name}"
+                ));
             }
         }
         if self.data.is_empty() == self.drawn.is_none() {
-            return fail("name what to learn from: either data files (--data) or drawn scenes".into());
+            return fail(
+                "name what to learn from: either data files (--data) or drawn scenes".into(),
+            );
         }
         let counts = [
             ("batch", self.batch),
@@ -233,9 +237,16 @@ impl Settings {
             }
         }
         if !(0.0..=1.0).contains(&self.warmup) {
-            return fail(format!("warmup is {}; it is a share from 0 to 1", self.warmup));
+            return fail(format!(
+                "warmup is {}; it is a share from 0 to 1",
+                self.warmup
+            ));
         }
-        if self.drawn.as_ref().is_some_and(|d| d.count == 0 || !(0.0..=1.0).contains(&d.captions)) {
+        if self
+            .drawn
+            .as_ref()
+            .is_some_and(|d| d.count == 0 || !(0.0..=1.0).contains(&d.captions))
+        {
             return fail("drawn.count must be above 0, drawn.captions a share from 0 to 1".into());
         }
         Ok(())
@@ -248,7 +259,8 @@ impl Settings {
             Stage::Instruct | Stage::Lora => 128,
             Stage::All => self.batch,
         };
-        self.accumulate.unwrap_or((paper / self.batch.max(1)).max(1))
+        self.accumulate
+            .unwrap_or((paper / self.batch.max(1)).max(1))
     }
 
     /// Peak learning rate.
@@ -302,16 +314,31 @@ impl Settings {
 
     /// Whether a step's conversations are alike.
     pub fn grouped(&self) -> bool {
-        self.grouped.unwrap_or(matches!(self.stage, Stage::Instruct | Stage::Lora))
+        self.grouped
+            .unwrap_or(matches!(self.stage, Stage::Instruct | Stage::Lora))
     }
 
     /// The settings that define the result, as text; a run goes on only with the same ones.
     pub(crate) fn identity(&self) -> serde_json::Value {
-        let mut value = serde_json::to_value(self).unwrap_or_default();
+        // Where files lie may change; what they are called may not. The starting model has a
+        // fingerprint of its own.
+        let name = |path: &PathBuf| path.file_name().map(PathBuf::from).unwrap_or_default();
+        let named = Self {
+            data: self.data.iter().map(name).collect(),
+            ..self.clone()
+        };
+        let mut value = serde_json::to_value(named).unwrap_or_default();
         if let Some(map) = value.as_object_mut() {
-            for free in ["out", "device", "save", "save_minutes", "save_steps"] {
-                map.remove(free);
-            }
+            let free = [
+                "model",
+                "out",
+                "pictures",
+                "device",
+                "save",
+                "save_minutes",
+                "save_steps",
+            ];
+            free.iter().for_each(|name| drop(map.remove(*name)));
         }
         value
     }
@@ -323,25 +350,43 @@ mod tests {
 
     #[test]
     fn the_papers_values_stand_where_nothing_is_said() {
-        let of = |stage: &str| -> Settings { toml::from_str(&format!("stage = \"{stage}\"")).unwrap() };
+        let of =
+            |stage: &str| -> Settings { toml::from_str(&format!("stage = \"{stage}\"")).unwrap() };
         let (one, two, lora) = (of("1"), of("2"), of("lora"));
         assert_eq!((one.rate(), two.rate(), lora.rate()), (1e-3, 2e-5, 2e-4));
         assert_eq!(lora.rate_of("multi_modal_projector.linear_1.weight"), 2e-5);
         assert_eq!(two.rate_of("multi_modal_projector.linear_1.weight"), 2e-5);
-        assert_eq!((one.batch * one.accumulate(), two.batch * two.accumulate()), (256, 128));
+        assert_eq!(
+            (one.batch * one.accumulate(), two.batch * two.accumulate()),
+            (256, 128)
+        );
         assert_eq!((lora.lora.r, lora.lora.alpha), (128, 256.0));
-        assert_eq!((one.aspect(), two.aspect()), (Aspect::CenterCrop, Aspect::Pad));
+        assert_eq!(
+            (one.aspect(), two.aspect()),
+            (Aspect::CenterCrop, Aspect::Pad)
+        );
         assert!(!one.grouped() && two.grouped());
     }
 
     #[test]
     fn mistakes_are_named() {
-        let text = |recipe: &str| toml::from_str::<Settings>(recipe).unwrap().check().unwrap_err().to_string();
+        let text = |recipe: &str| {
+            toml::from_str::<Settings>(recipe)
+                .unwrap()
+                .check()
+                .unwrap_err()
+                .to_string()
+        };
         assert!(text("").contains("--model"));
         let paths = "model = \"m\"\nout = \"o\"\n";
         assert!(text(paths).contains("--data"));
         assert!(text(&format!("{paths}data = [\"d\"]\nrate = -1.0")).contains("rate is -1"));
         assert!(text(&format!("{paths}data = [\"d\"]\nbatch = 0")).contains("batch is 0"));
-        assert!(toml::from_str::<Settings>("speed = 3").unwrap_err().to_string().contains("speed"));
+        assert!(
+            toml::from_str::<Settings>("speed = 3")
+                .unwrap_err()
+                .to_string()
+                .contains("speed")
+        );
     }
 }

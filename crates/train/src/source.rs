@@ -46,7 +46,11 @@ pub fn open(settings: &Settings, preparation: Preparation) -> Result<Box<dyn Sou
         let of = |row| (path.clone(), row);
         rows.extend(conversation::read(path)?.into_iter().map(of));
     }
-    Ok(Box::new(Files::new(rows, settings.pictures.clone(), preparation)))
+    Ok(Box::new(Files::new(
+        rows,
+        settings.pictures.clone(),
+        preparation,
+    )))
 }
 
 /// Rows of files.
@@ -61,7 +65,12 @@ impl Files {
     /// `rows` with the files they come from; their pictures lie below `pictures`.
     pub fn new(rows: Vec<(PathBuf, Row)>, pictures: PathBuf, preparation: Preparation) -> Self {
         let lengths = rows.iter().map(|(_, row)| row.modality_length()).collect();
-        Self { rows, lengths, pictures, preparation }
+        Self {
+            rows,
+            lengths,
+            pictures,
+            preparation,
+        }
     }
 }
 
@@ -74,21 +83,30 @@ impl Source for Files {
         let Some((path, row)) = self.rows.get(index) else {
             return Err(Error::Setting(format!("there is no conversation {index}")));
         };
-        let Preparation { template, preprocess, tokenizer } = &self.preparation;
+        let Preparation {
+            template,
+            preprocess,
+            tokenizer,
+        } = &self.preparation;
         let pixels = row
             .image
             .as_ref()
             .map(|image| {
                 let picture = Picture::open(&self.pictures.join(image), &DecodeOptions::default());
-                picture.map(|p| preprocess.pixels(&p)).map_err(|e| Error::Row {
-                    path: path.clone(),
-                    row: row.number,
-                    id: row.id.clone(),
-                    reason: format!("{e}; visavis data check lists all such rows"),
-                })
+                picture
+                    .map(|p| preprocess.pixels(&p))
+                    .map_err(|e| Error::Row {
+                        path: path.clone(),
+                        row: row.number,
+                        id: row.id.clone(),
+                        reason: format!("{e}; visavis data check lists all such rows"),
+                    })
             })
             .transpose()?;
-        Ok(Sample { tokens: tokens(row, *template, tokenizer)?, pixels })
+        Ok(Sample {
+            tokens: tokens(row, *template, tokenizer)?,
+            pixels,
+        })
     }
 }
 
@@ -113,7 +131,8 @@ impl DrawnSource {
             turns: drawn.turns,
             side: drawn.side,
         };
-        let generator = Generator::new(options).map_err(|e| Error::Setting(format!("drawn: {e}")))?;
+        let generator =
+            Generator::new(options).map_err(|e| Error::Setting(format!("drawn: {e}")))?;
         Ok(Self {
             generator,
             captions: drawn.captions,
@@ -142,7 +161,10 @@ impl DrawnSource {
         let turns = sample
             .turns
             .into_iter()
-            .map(|turn| conversation::Turn { question: turn.question, answer: turn.answer })
+            .map(|turn| conversation::Turn {
+                question: turn.question,
+                answer: turn.answer,
+            })
             .collect();
         let row = Row {
             number: index + 1,
@@ -156,7 +178,10 @@ impl DrawnSource {
     /// Every text of sample `index`, for learning a vocabulary.
     pub fn texts(&self, index: usize) -> Vec<String> {
         let (row, _) = self.row(index);
-        row.turns.into_iter().flat_map(|t| [t.question, t.answer]).collect()
+        row.turns
+            .into_iter()
+            .flat_map(|t| [t.question, t.answer])
+            .collect()
     }
 }
 
@@ -167,7 +192,11 @@ impl Source for DrawnSource {
 
     fn sample(&self, index: usize) -> Result<Sample> {
         let (row, picture) = self.row(index);
-        let Preparation { template, preprocess, tokenizer } = &self.preparation;
+        let Preparation {
+            template,
+            preprocess,
+            tokenizer,
+        } = &self.preparation;
         Ok(Sample {
             tokens: tokens(&row, *template, tokenizer)?,
             pixels: Some(preprocess.pixels(&picture)),

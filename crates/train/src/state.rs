@@ -43,8 +43,12 @@ pub fn facts(out: &Path) -> Result<Option<Facts>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         other => other.map_err(|e| Error::read(&path, e))?,
     };
-    let facts = serde_json::from_slice(&text)
-        .map_err(|e| Error::data(&path, format!("damaged ({e}); remove the folder to start anew")))?;
+    let facts = serde_json::from_slice(&text).map_err(|e| {
+        Error::data(
+            &path,
+            format!("damaged ({e}); remove the folder to start anew"),
+        )
+    })?;
     Ok(Some(facts))
 }
 
@@ -67,7 +71,10 @@ pub fn save(out: &Path, facts: &Facts, learner: &Learner, optimiser: &Optimiser)
     }
     publish::replace(&out.join(FOLDER), |part| {
         let text = serde_json::to_string_pretty(facts).unwrap_or_default() + "\n";
-        publish::safetensors(&part.join("values.safetensors"), &tensors.iter().collect::<Vec<_>>())?;
+        publish::safetensors(
+            &part.join("values.safetensors"),
+            &tensors.iter().collect::<Vec<_>>(),
+        )?;
         publish::write_file(&part.join("state.json"), text.as_bytes())
     })
 }
@@ -76,16 +83,29 @@ pub fn save(out: &Path, facts: &Facts, learner: &Learner, optimiser: &Optimiser)
 ///
 /// # Errors
 /// The file is damaged or of another model.
-pub fn restore(out: &Path, facts: &Facts, learner: &Learner, optimiser: &mut Optimiser) -> Result<()> {
+pub fn restore(
+    out: &Path,
+    facts: &Facts,
+    learner: &Learner,
+    optimiser: &mut Optimiser,
+) -> Result<()> {
     let path = out.join(FOLDER).join("values.safetensors");
     let bytes = std::fs::read(&path).map_err(|e| Error::read(&path, e))?;
-    let damaged = |why: String| Error::data(&path, format!("{why}; remove the run's folder to start anew"));
-    let file = safetensors::SafeTensors::deserialize(&bytes).map_err(|e| damaged(format!("damaged ({e})")))?;
+    let damaged = |why: String| {
+        Error::data(
+            &path,
+            format!("{why}; remove the run's folder to start anew"),
+        )
+    };
+    let file = safetensors::SafeTensors::deserialize(&bytes)
+        .map_err(|e| damaged(format!("damaged ({e})")))?;
     let mut moments = Vec::new();
     for parameter in learner.parameters() {
         let read = |tail: &str| -> Result<Vec<f32>> {
             let name = format!("{}{tail}", parameter.name);
-            let view = file.tensor(&name).map_err(|e| damaged(format!("{name}: {e}")))?;
+            let view = file
+                .tensor(&name)
+                .map_err(|e| damaged(format!("{name}: {e}")))?;
             let values: Vec<f32> = view
                 .data()
                 .as_chunks::<4>()
@@ -96,7 +116,11 @@ pub fn restore(out: &Path, facts: &Facts, learner: &Learner, optimiser: &mut Opt
             if values.len() == parameter.var.elem_count() {
                 return Ok(values);
             }
-            Err(damaged(format!("{name} has {} values, not {}", values.len(), parameter.var.elem_count())))
+            Err(damaged(format!(
+                "{name} has {} values, not {}",
+                values.len(),
+                parameter.var.elem_count()
+            )))
         };
         let values = Values::from_vec(read("")?, parameter.var.shape(), parameter.var.device())?;
         parameter.var.set(&values)?;

@@ -49,7 +49,12 @@ impl Corpus {
     /// # Errors
     /// The corpus has more different characters than there is room for.
     pub fn learn(&self, pieces: usize) -> Result<Value> {
-        let letters: BTreeSet<char> = self.words.keys().flat_map(|w| w.chars()).chain([SPACE]).collect();
+        let letters: BTreeSet<char> = self
+            .words
+            .keys()
+            .flat_map(|w| w.chars())
+            .chain([SPACE])
+            .collect();
         let mut vocabulary: Vec<String> = ["<unk>", "<s>", "</s>"].map(str::to_owned).to_vec();
         vocabulary.extend((0..=255u8).map(|byte| format!("<0x{byte:02X}>")));
         vocabulary.extend(letters.iter().map(char::to_string));
@@ -92,7 +97,9 @@ impl Corpus {
                 .into_iter()
                 .filter(|(_, count)| *count > 1)
                 .max_by(|(a, x), (b, y)| x.cmp(y).then(b.cmp(a)));
-            let Some(((left, right), _)) = best else { break };
+            let Some(((left, right), _)) = best else {
+                break;
+            };
             let (left, right) = (left.to_owned(), right.to_owned());
             for (word, _) in &mut words {
                 join(word, &left, &right);
@@ -128,16 +135,25 @@ fn join(word: &mut Vec<String>, left: &str, right: &str) {
 
 /// The file as llava-hf's older ones are: SentencePiece's way in transformers' words.
 fn file(vocabulary: &[String], merges: &[(String, String)]) -> Value {
-    let ids: serde_json::Map<String, Value> =
-        vocabulary.iter().enumerate().map(|(id, piece)| (piece.clone(), json!(id))).collect();
+    let ids: serde_json::Map<String, Value> = vocabulary
+        .iter()
+        .enumerate()
+        .map(|(id, piece)| (piece.clone(), json!(id)))
+        .collect();
     let special = |id: usize, content: &str| {
         json!({"id": id, "content": content, "single_word": false, "lstrip": false, "rstrip": false,
             "normalized": false, "special": true})
     };
     let pieces = vocabulary.len();
-    let added: Vec<Value> = [(0, "<unk>"), (1, "<s>"), (2, "</s>"), (pieces, "<image>"), (pieces + 1, "<pad>")]
-        .map(|(id, content)| special(id, content))
-        .to_vec();
+    let added: Vec<Value> = [
+        (0, "<unk>"),
+        (1, "<s>"),
+        (2, "</s>"),
+        (pieces, "<image>"),
+        (pieces + 1, "<pad>"),
+    ]
+    .map(|(id, content)| special(id, content))
+    .to_vec();
     let merges: Vec<String> = merges.iter().map(|(l, r)| format!("{l} {r}")).collect();
     json!({
         "version": "1.0",
@@ -171,7 +187,10 @@ mod tests {
     fn learned(pieces: usize) -> Tokenizer {
         let mut corpus = Corpus::default();
         for i in 0..50 {
-            corpus.add(&format!("There is a red circle. [0.{i:02}, 0.5{}, 0.77, 0.90]", i % 10));
+            corpus.add(&format!(
+                "There is a red circle. [0.{i:02}, 0.5{}, 0.77, 0.90]",
+                i % 10
+            ));
             corpus.add("图中有一个红色的圆形。");
             corpus.add("What colour is it?\nAnswer: red");
         }
@@ -188,7 +207,12 @@ mod tests {
         assert_eq!(t.encode("red circle").unwrap().len(), 2);
         // ▁ 0 . 1 2
         assert_eq!(t.encode("0.12").unwrap().len(), 5);
-        for text in ["a red circle", "0.12, 0.9", "红色的圆形", "never seen: ß 🦀\nx"] {
+        for text in [
+            "a red circle",
+            "0.12, 0.9",
+            "红色的圆形",
+            "never seen: ß 🦀\nx",
+        ] {
             assert_eq!(t.decode(&t.encode(text).unwrap()).unwrap(), text);
         }
     }
@@ -198,6 +222,12 @@ mod tests {
         let mut corpus = Corpus::default();
         corpus.add("one two two three three three");
         assert_eq!(corpus.learn(300).unwrap(), corpus.learn(300).unwrap());
-        assert!(corpus.learn(260).unwrap_err().to_string().contains("no room"));
+        assert!(
+            corpus
+                .learn(260)
+                .unwrap_err()
+                .to_string()
+                .contains("no room")
+        );
     }
 }

@@ -25,7 +25,10 @@ struct Texts {
 }
 
 fn read<T: for<'a> Deserialize<'a>>(name: &str) -> T {
-    let path = format!("{}/../../tests/golden/training/{name}", env!("CARGO_MANIFEST_DIR"));
+    let path = format!(
+        "{}/../../tests/golden/training/{name}",
+        env!("CARGO_MANIFEST_DIR")
+    );
     let text = std::fs::read(&path).unwrap_or_else(|e| panic!("{path}: {e}"));
     serde_json::from_slice(&text).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
@@ -45,7 +48,11 @@ fn conversation(texts: &Texts, n: u64) -> Row {
             let (question, answer) = (pick(&texts.questions), pick(&texts.answers));
             // The reader of data files trims questions that stand beside a picture.
             let beside = picture && i == 0;
-            let question = if beside { question.trim().to_owned() } else { question };
+            let question = if beside {
+                question.trim().to_owned()
+            } else {
+                question
+            };
             Turn { question, answer }
         })
         .collect();
@@ -119,7 +126,11 @@ fn the_schedule_equals_transformers() {
         for (step, golden) in run.factors.iter().enumerate() {
             // To the last bit of the cosine, which is the mathematics library's.
             let off = (schedule.factor(step as u64) - golden).abs();
-            assert!(off <= 2.0 * f64::EPSILON * golden, "step {step} of {}", run.steps);
+            assert!(
+                off <= 2.0 * f64::EPSILON * golden,
+                "step {step} of {}",
+                run.steps
+            );
         }
     }
 }
@@ -153,7 +164,10 @@ impl Summary {
                 *sum += sign * f64::from(value);
             }
         }
-        let squares = ours.iter().zip(&self.projections).map(|(a, b)| (a - b).powi(2));
+        let squares = ours
+            .iter()
+            .zip(&self.projections)
+            .map(|(a, b)| (a - b).powi(2));
         (squares.sum::<f64>() / ours.len() as f64).sqrt() / self.norm
     }
 }
@@ -165,11 +179,27 @@ struct Case {
 }
 
 fn cases() -> Vec<Case> {
-    let connector = Trainable { connector: true, ..Trainable::default() };
-    let language = Trainable { language: true, ..connector.clone() };
-    let all = Trainable { vision: true, ..language.clone() };
-    let lora = Trainable { lora: Some(LoraSettings { r: 4, alpha: 8.0 }), ..connector.clone() };
-    let case = |name, trainable, template| Case { name, trainable, template };
+    let connector = Trainable {
+        connector: true,
+        ..Trainable::default()
+    };
+    let language = Trainable {
+        language: true,
+        ..connector.clone()
+    };
+    let all = Trainable {
+        vision: true,
+        ..language.clone()
+    };
+    let lora = Trainable {
+        lora: Some(LoraSettings { r: 4, alpha: 8.0 }),
+        ..connector.clone()
+    };
+    let case = |name, trainable, template| Case {
+        name,
+        trainable,
+        template,
+    };
     vec![
         case("1", connector, Template::Plain),
         case("2", language, Template::V1),
@@ -181,10 +211,12 @@ fn cases() -> Vec<Case> {
 /// The ten micro-batches of make_training.py.
 fn batches(case: &Case, folder: &TinyModel) -> Vec<Vec<Sample>> {
     let (texts, tokenizer) = (read::<Texts>("texts.json"), tokenizer(folder));
-    let chosen = (0..500).map(|n| (n, conversation(&texts, n))).filter(|(_, row)| {
-        let first = case.template == Template::V1 || !row.turns[0].answer.is_empty();
-        first && row.turns.iter().any(|t| !t.answer.is_empty())
-    });
+    let chosen = (0..500)
+        .map(|n| (n, conversation(&texts, n)))
+        .filter(|(_, row)| {
+            let first = case.template == Template::V1 || !row.turns[0].answer.is_empty();
+            first && row.turns.iter().any(|t| !t.answer.is_empty())
+        });
     let samples: Vec<Sample> = chosen
         .take(40)
         .map(|(n, mut row)| {
@@ -202,20 +234,30 @@ fn batches(case: &Case, folder: &TinyModel) -> Vec<Vec<Sample>> {
 }
 
 fn values(tensor: &candle_core::Tensor) -> Vec<f32> {
-    tensor.flatten_all().and_then(|t| t.to_vec1()).expect("values")
+    tensor
+        .flatten_all()
+        .and_then(|t| t.to_vec1())
+        .expect("values")
 }
 
 /// New adapters as make_training.py draws them: halves that are zero would hide each other.
 fn draw_adapters(parameters: &[Parameter], folder: &TinyModel) {
     for p in parameters.iter().filter(|p| p.name.contains("lora_")) {
-        let drawn = formula::uniform(&p.name, p.var.elem_count(), folder.spec.seed).map(|u| u * 0.2);
+        let drawn =
+            formula::uniform(&p.name, p.var.elem_count(), folder.spec.seed).map(|u| u * 0.2);
         let drawn = candle_core::Tensor::from_vec(drawn.collect(), p.var.shape(), p.var.device());
-        drawn.and_then(|t: candle_core::Tensor| p.var.set(&t)).expect("adapters");
+        drawn
+            .and_then(|t: candle_core::Tensor| p.var.set(&t))
+            .expect("adapters");
     }
 }
 
 fn compute(shards: usize, recompute: bool) -> Compute {
-    Compute { shards, recompute, ..Compute::default() }
+    Compute {
+        shards,
+        recompute,
+        ..Compute::default()
+    }
 }
 
 fn learner(case: &Case, folder: &TinyModel, compute: Compute) -> Learner {
@@ -231,8 +273,10 @@ fn learner_on_candle(case: &Case, folder: &TinyModel, compute: Compute) -> Learn
     let device = candle_core::Device::Cpu;
     let ops = DeviceOps::new(parameters.clone(), device, candle_core::DType::F32);
     let checkpoint = Checkpoint::open(folder.path()).expect("a checkpoint");
-    let model = Model::build(checkpoint, DeviceChoice::Cpu, Box::new(ops), &Silent).expect("a model");
-    let learner = Learner::with_model(model, Graph::Candle, &parameters, compute).expect("a learner");
+    let model =
+        Model::build(checkpoint, DeviceChoice::Cpu, Box::new(ops), &Silent).expect("a model");
+    let learner =
+        Learner::with_model(model, Graph::Candle, &parameters, compute).expect("a learner");
     draw_adapters(learner.parameters(), folder);
     learner
 }
@@ -246,19 +290,36 @@ fn is_rounding(name: &str) -> bool {
 fn assert_first_step(case: &Case, learner: &Learner, golden: &Steps, batch: &[Sample]) {
     let got = learner.gradients(batch).expect("gradients");
     let off = (got.loss - golden.losses[0]).abs() / golden.losses[0];
-    assert!(off < 1e-5, "{}: loss {} against {}", case.name, got.loss, golden.losses[0]);
-    let names: Vec<&str> = learner.parameters().iter().map(|p| p.name.as_str()).collect();
+    assert!(
+        off < 1e-5,
+        "{}: loss {} against {}",
+        case.name,
+        got.loss,
+        golden.losses[0]
+    );
+    let names: Vec<&str> = learner
+        .parameters()
+        .iter()
+        .map(|p| p.name.as_str())
+        .collect();
     let expected: Vec<&str> = golden.gradients.keys().map(String::as_str).collect();
     assert_eq!(names, expected, "{}: what learns", case.name);
     for (p, gradient) in learner.parameters().iter().zip(&got.values) {
         let golden = &golden.gradients[&p.name];
-        let gradient = gradient.as_ref().unwrap_or_else(|| panic!("{}: no gradient for {}", case.name, p.name));
+        let gradient = gradient
+            .as_ref()
+            .unwrap_or_else(|| panic!("{}: no gradient for {}", case.name, p.name));
         if is_rounding(&p.name) {
             continue;
         }
         assert!(golden.norm > 0.0, "{}", p.name);
         let off = golden.distance(&p.name, &values(gradient));
-        assert!(off < 1e-4, "{}: gradient of {} is off by {off:.1e}", case.name, p.name);
+        assert!(
+            off < 1e-4,
+            "{}: gradient of {} is off by {off:.1e}",
+            case.name,
+            p.name
+        );
     }
 }
 
@@ -286,7 +347,11 @@ fn ten_steps_move_every_tensor_to_the_same_place() {
     for case in cases() {
         let golden: Steps = serde_json::from_value(golden[case.name].clone()).expect("steps");
         let learner = learner(&case, &folder, compute(2, false));
-        let before: Vec<Vec<f32>> = learner.parameters().iter().map(|p| values(&p.var)).collect();
+        let before: Vec<Vec<f32>> = learner
+            .parameters()
+            .iter()
+            .map(|p| values(&p.var))
+            .collect();
         let settings = AdamSettings {
             weight_decay: golden.decay,
             clip: golden.clip,
@@ -297,19 +362,34 @@ fn ten_steps_move_every_tensor_to_the_same_place() {
         for (step, batch) in batches(&case, &folder).iter().enumerate() {
             let gradients = learner.gradients(batch).expect("gradients");
             let off = (gradients.loss - golden.losses[step]).abs() / golden.losses[step];
-            assert!(off < 1e-3, "{}: loss of step {step} is off by {off:.1e}", case.name);
+            assert!(
+                off < 1e-3,
+                "{}: loss of step {step} is off by {off:.1e}",
+                case.name
+            );
             let rate = golden.rate * schedule.factor(step as u64);
-            optimiser.step(learner.parameters(), &gradients, 1, |_| rate).expect("a step");
+            optimiser
+                .step(learner.parameters(), &gradients, 1, |_| rate)
+                .expect("a step");
         }
         for (p, before) in learner.parameters().iter().zip(before) {
             if is_rounding(&p.name) {
                 continue;
             }
-            let change: Vec<f32> = values(&p.var).iter().zip(&before).map(|(a, b)| a - b).collect();
+            let change: Vec<f32> = values(&p.var)
+                .iter()
+                .zip(&before)
+                .map(|(a, b)| a - b)
+                .collect();
             let golden = &golden.changes[&p.name];
             assert!(golden.norm > 0.0, "{}", p.name);
             let off = golden.distance(&p.name, &change);
-            assert!(off < 1e-2, "{}: change of {} is off by {off:.1e}", case.name, p.name);
+            assert!(
+                off < 1e-2,
+                "{}: change of {} is off by {off:.1e}",
+                case.name,
+                p.name
+            );
         }
     }
 }
@@ -323,8 +403,11 @@ fn both_forward_passes_agree() {
     let ids: Vec<u32> = (3..40).collect();
     let answering = Model::load(folder.path(), DeviceChoice::Cpu, &Silent).expect("a model");
     let run = |model: &Model| {
-        let features = model.connect(&model.features(&pixels).expect("features")).expect("connect");
-        let mut x = candle_core::Tensor::cat(&[features, model.embed_ids(&ids).expect("rows")], 0).expect("cat");
+        let features = model
+            .connect(&model.features(&pixels).expect("features"))
+            .expect("connect");
+        let mut x = candle_core::Tensor::cat(&[features, model.embed_ids(&ids).expect("rows")], 0)
+            .expect("cat");
         for layer in 0..model.layers() {
             let rows = x.dim(0).expect("rows");
             let lengths = [rows / 2, rows - rows / 2];
@@ -334,14 +417,26 @@ fn both_forward_passes_agree() {
     };
     // The answering forward is the same code over kernels without gradients.
     let golden = run(&answering);
-    for learner in [learner(case, &folder, compute(1, false)), learner_on_candle(case, &folder, compute(1, false))] {
+    for learner in [
+        learner(case, &folder, compute(1, false)),
+        learner_on_candle(case, &folder, compute(1, false)),
+    ] {
         let ours = run(learner.model());
         let largest = golden.iter().fold(0.0f32, |m, v| m.max(v.abs()));
-        let off = ours.iter().zip(&golden).fold(0.0f32, |m, (a, b)| m.max((a - b).abs())) / largest;
+        let off = ours
+            .iter()
+            .zip(&golden)
+            .fold(0.0f32, |m, (a, b)| m.max((a - b).abs()))
+            / largest;
         assert!(off < 1e-5, "{off:e}");
     }
 }
 
-fn model_layer(model: &Model, layer: usize, x: &candle_core::Tensor, lengths: &[usize]) -> candle_core::Tensor {
+fn model_layer(
+    model: &Model,
+    layer: usize,
+    x: &candle_core::Tensor,
+    lengths: &[usize],
+) -> candle_core::Tensor {
     model.layer(layer, x, lengths).expect("a layer")
 }

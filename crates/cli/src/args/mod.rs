@@ -7,6 +7,7 @@ mod caption;
 mod convert;
 mod data;
 mod eval;
+mod train;
 
 pub(crate) use ask::AskArgs;
 pub(crate) use bench::BenchArgs;
@@ -14,6 +15,7 @@ pub(crate) use caption::CaptionArgs;
 pub(crate) use convert::{ConvertArgs, OutputArgs, SynthArgs};
 pub(crate) use data::DataArgs;
 pub(crate) use eval::EvalArgs;
+pub(crate) use train::TrainArgs;
 
 use crate::failure::Failure;
 use clap::{ArgAction, Args, CommandFactory, Parser, Subcommand};
@@ -58,6 +60,8 @@ pub(crate) enum Command {
     Data(DataArgs),
     /// Measure how good a model's answers are
     Eval(EvalArgs),
+    /// Train a model on pictures and conversations
+    Train(Box<TrainArgs>),
     /// Tell what a checkpoint holds and whether it will run
     Inspect(InspectArgs),
     /// Write a model as GGUF files, smaller if wanted

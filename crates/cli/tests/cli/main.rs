@@ -7,5 +7,6 @@ mod bad_pictures;
 mod checkpoints;
 mod folders;
 mod run;
+mod training;
 mod usage;
 mod writing;

@@ -32,7 +32,10 @@ const PIECE: usize = 16 << 10;
 /// When the lengths differ.
 pub fn adamw(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: &AdamStep) {
     let len = p.len();
-    assert!(g.len() == len && m.len() == len && v.len() == len, "operands of AdamW");
+    assert!(
+        g.len() == len && m.len() == len && v.len() == len,
+        "operands of AdamW"
+    );
     let bias1 = 1.0 - step.beta1.powf(step.step as f64);
     let bias2 = 1.0 - step.beta2.powf(step.step as f64);
     let numbers = Numbers {
@@ -46,9 +49,21 @@ pub fn adamw(p: &mut [f32], g: &[f32], m: &mut [f32], v: &mut [f32], step: &Adam
         step_size: (step.rate / bias1) as f32,
     };
     let level = Level::current();
-    let pieces = p.chunks_mut(PIECE).zip(m.chunks_mut(PIECE)).zip(v.chunks_mut(PIECE));
+    let pieces = p
+        .chunks_mut(PIECE)
+        .zip(m.chunks_mut(PIECE))
+        .zip(v.chunks_mut(PIECE));
     for (((p, m), v), g) in pieces.zip(g.chunks(PIECE)) {
-        dispatch(level, Adam { p, g, m, v, n: numbers });
+        dispatch(
+            level,
+            Adam {
+                p,
+                g,
+                m,
+                v,
+                n: numbers,
+            },
+        );
     }
 }
 
@@ -187,6 +202,10 @@ mod tests {
         assert_eq!(sum_of_squares(&x), 2870.0);
         let mut y = vec![1.0; 21];
         add_scaled(&mut y, &x, 2.0);
-        assert!(y.iter().enumerate().all(|(i, y)| *y == 1.0 + 2.0 * i as f32));
+        assert!(
+            y.iter()
+                .enumerate()
+                .all(|(i, y)| *y == 1.0 + 2.0 * i as f32)
+        );
     }
 }

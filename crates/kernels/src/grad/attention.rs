@@ -43,11 +43,21 @@ impl Sequences<'_> {
     }
 
     fn check(&self, queries: [&[f32]; 2], keys: [&[f32]; 2]) {
-        let AttentionShape { heads, kv_heads, head_dim } = self.shape;
+        let AttentionShape {
+            heads,
+            kv_heads,
+            head_dim,
+        } = self.shape;
         assert!(kv_heads > 0 && heads.is_multiple_of(kv_heads), "heads");
         let rows = self.rows();
-        assert!(queries.iter().all(|x| x.len() == rows * heads * head_dim), "queries");
-        assert!(keys.iter().all(|x| x.len() == rows * kv_heads * head_dim), "keys and values");
+        assert!(
+            queries.iter().all(|x| x.len() == rows * heads * head_dim),
+            "queries"
+        );
+        assert!(
+            keys.iter().all(|x| x.len() == rows * kv_heads * head_dim),
+            "keys and values"
+        );
     }
 
     /// Calls `f` with the first row, the length and the key head of each task.
@@ -62,7 +72,9 @@ impl Sequences<'_> {
                 Some(start)
             })
             .collect();
-        let cost = self.lengths.iter().map(|n| n * n).sum::<usize>() * self.shape.heads * self.shape.head_dim;
+        let cost = self.lengths.iter().map(|n| n * n).sum::<usize>()
+            * self.shape.heads
+            * self.shape.head_dim;
         pool::for_each(self.lengths.len() * kv_heads, cost, |task| {
             let (sequence, head) = (task / kv_heads, task % kv_heads);
             f(starts[sequence], self.lengths[sequence], head);
@@ -122,19 +134,33 @@ impl<'a> Head<'a> {
 
     /// Query-shaped rows of this head.
     fn q<'b>(&self, x: &'b [f32], row: usize, rows: usize) -> View<'b> {
-        View::strided(&x[self.q_at(row)..], rows, self.sequences.shape.head_dim, self.q_width())
+        View::strided(
+            &x[self.q_at(row)..],
+            rows,
+            self.sequences.shape.head_dim,
+            self.q_width(),
+        )
     }
 
     /// The first `rows` key-shaped rows of this head.
     fn kv<'b>(&self, x: &'b [f32], rows: usize) -> View<'b> {
-        View::strided(&x[self.kv_at(0)..], rows, self.sequences.shape.head_dim, self.kv_width())
+        View::strided(
+            &x[self.kv_at(0)..],
+            rows,
+            self.sequences.shape.head_dim,
+            self.kv_width(),
+        )
     }
 
     /// Blocks of query rows: first row, rows, positions that the last of them sees.
     fn blocks(self) -> impl Iterator<Item = (usize, usize, usize)> {
         (0..self.len).step_by(ROWS).map(move |row| {
             let rows = ROWS.min(self.len - row);
-            let seen = if self.sequences.causal { row + rows } else { self.len };
+            let seen = if self.sequences.causal {
+                row + rows
+            } else {
+                self.len
+            };
             (row, rows, seen)
         })
     }
@@ -152,10 +178,25 @@ impl<'a> Head<'a> {
         assert!(out.len() >= rows * seen, "scratch of attention");
         // SAFETY: `out` holds the block.
         unsafe {
-            product_at(q, k.t(), self.sequences.scale, false, out.as_mut_ptr(), seen, Parallelism::None);
+            product_at(
+                q,
+                k.t(),
+                self.sequences.scale,
+                false,
+                out.as_mut_ptr(),
+                seen,
+                Parallelism::None,
+            );
         }
         let first = if self.sequences.causal { row + 1 } else { seen };
-        dispatch(level, Weights { scores: &mut out[..rows * seen], seen, first });
+        dispatch(
+            level,
+            Weights {
+                scores: &mut out[..rows * seen],
+                seen,
+                first,
+            },
+        );
     }
 }
 
@@ -191,7 +232,13 @@ pub fn attend(q: &[f32], k: &[f32], v: &[f32], sequences: &Sequences<'_>, out: &
     let out = Shared(out.as_mut_ptr());
     sequences.each(|start, len, kv_head| {
         for head in sequences.group(kv_head) {
-            let h = Head { sequences: *sequences, start, len, head, kv_head };
+            let h = Head {
+                sequences: *sequences,
+                start,
+                len,
+                head,
+                kv_head,
+            };
             scratch::with(ROWS.min(len) * len, |weights| {
                 for block in h.blocks() {
                     h.weights(level, q, k, block, weights);
@@ -200,7 +247,15 @@ pub fn attend(q: &[f32], k: &[f32], v: &[f32], sequences: &Sequences<'_>, out: &
                     unsafe {
                         let p = View::new(weights, rows, seen);
                         let out = out.at(h.q_at(row));
-                        product_at(p, h.kv(v, seen), 1.0, false, out, h.q_width(), Parallelism::None);
+                        product_at(
+                            p,
+                            h.kv(v, seen),
+                            1.0,
+                            false,
+                            out,
+                            h.q_width(),
+                            Parallelism::None,
+                        );
                     }
                 }
             });
@@ -230,7 +285,13 @@ pub fn attend_backward(
     );
     sequences.each(|start, len, kv_head| {
         for head in sequences.group(kv_head) {
-            let h = Head { sequences: *sequences, start, len, head, kv_head };
+            let h = Head {
+                sequences: *sequences,
+                start,
+                len,
+                head,
+                kv_head,
+            };
             let size = ROWS.min(len) * len;
             scratch::with(2 * size, |both| {
                 let (p, dp) = both.split_at_mut(size);
@@ -240,7 +301,17 @@ pub fn attend_backward(
                     let none = Parallelism::None;
                     let douts = h.q(dout, row, rows);
                     // SAFETY: dp holds the block.
-                    unsafe { product_at(douts, h.kv(v, seen).t(), 1.0, false, dp.as_mut_ptr(), seen, none) };
+                    unsafe {
+                        product_at(
+                            douts,
+                            h.kv(v, seen).t(),
+                            1.0,
+                            false,
+                            dp.as_mut_ptr(),
+                            seen,
+                            none,
+                        )
+                    };
                     let backward = WeightsBackward {
                         p: &p[..rows * seen],
                         dp: &mut dp[..rows * seen],
@@ -253,7 +324,15 @@ pub fn attend_backward(
                     unsafe {
                         let (q_width, kv_width) = (h.q_width(), h.kv_width());
                         let (dk, dv) = (dk.at(h.kv_at(0)), dv.at(h.kv_at(0)));
-                        product_at(ds, h.kv(k, seen), 1.0, false, dq.at(h.q_at(row)), q_width, none);
+                        product_at(
+                            ds,
+                            h.kv(k, seen),
+                            1.0,
+                            false,
+                            dq.at(h.q_at(row)),
+                            q_width,
+                            none,
+                        );
                         product_at(ds.t(), h.q(q, row, rows), 1.0, true, dk, kv_width, none);
                         product_at(p.t(), douts, 1.0, true, dv, kv_width, none);
                     }
@@ -276,7 +355,10 @@ impl Kernel for WeightsBackward<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let rows = self.p.chunks_exact(self.seen).zip(self.dp.chunks_exact_mut(self.seen));
+        let rows = self
+            .p
+            .chunks_exact(self.seen)
+            .zip(self.dp.chunks_exact_mut(self.seen));
         for (p, dp) in rows {
             let mut chains = [0.0f32; 8];
             let ((ps, p_rest), (dps, dp_rest)) = (p.as_chunks::<8>(), dp.as_chunks::<8>());
@@ -297,77 +379,4 @@ impl Kernel for WeightsBackward<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn values(seed: usize, n: usize) -> Vec<f32> {
-        (0..n).map(|i| (((i * 31 + seed * 17) % 61) as f32 - 30.0) / 25.0).collect()
-    }
-
-    /// `sum(dout * attention)` in f64, written out.
-    fn value(q: &[f64], k: &[f64], v: &[f64], dout: &[f64], s: &Sequences<'_>) -> f64 {
-        let AttentionShape { heads, kv_heads, head_dim: d } = s.shape;
-        let (mut total, mut start) = (0.0, 0);
-        for &len in s.lengths {
-            for h in 0..heads {
-                let kv = h / (heads / kv_heads);
-                for i in 0..len {
-                    let seen = if s.causal { i + 1 } else { len };
-                    let at = |x: &[f64], row: usize, head: usize, of: usize, c: usize| {
-                        x[((start + row) * of + head) * d + c]
-                    };
-                    let scores: Vec<f64> = (0..seen)
-                        .map(|j| {
-                            (0..d).map(|c| at(q, i, h, heads, c) * at(k, j, kv, kv_heads, c)).sum::<f64>()
-                                * f64::from(s.scale)
-                        })
-                        .map(f64::exp)
-                        .collect();
-                    let all: f64 = scores.iter().sum();
-                    for c in 0..d {
-                        let out: f64 = (0..seen).map(|j| scores[j] / all * at(v, j, kv, kv_heads, c)).sum();
-                        total += out * at(dout, i, h, heads, c);
-                    }
-                }
-            }
-            start += len;
-        }
-        total
-    }
-
-    #[test]
-    fn slopes_of_attention() {
-        for (causal, heads, kv_heads, lengths) in
-            [(true, 2, 2, vec![3, 5]), (false, 2, 1, vec![4]), (true, 4, 2, vec![1, 130])]
-        {
-            let d = 3;
-            let shape = AttentionShape { heads, kv_heads, head_dim: d };
-            let s = Sequences { lengths: &lengths, causal, shape, scale: 0.7 };
-            let rows = s.rows();
-            let (q, dout) = (values(1, rows * heads * d), values(2, rows * heads * d));
-            let (k, v) = (values(3, rows * kv_heads * d), values(4, rows * kv_heads * d));
-            let mut out = vec![0.0; q.len()];
-            attend(&q, &k, &v, &s, &mut out);
-            let wide = |x: &[f32]| x.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
-            let operands = [wide(&q), wide(&k), wide(&v)];
-            let wide_dout = wide(&dout);
-            let f = |o: &[Vec<f64>; 3]| value(&o[0], &o[1], &o[2], &wide_dout, &s);
-            let ours: f64 = out.iter().zip(&dout).map(|(o, d)| f64::from(*o) * f64::from(*d)).sum();
-            assert!((ours - f(&operands)).abs() < 1e-4);
-            let (mut dq, mut dk, mut dv) = (vec![9.0; q.len()], vec![9.0; k.len()], vec![9.0; v.len()]);
-            let grad = AttentionGrad { dq: &mut dq, dk: &mut dk, dv: &mut dv };
-            attend_backward([&q, &k, &v, &out], &dout, &s, grad);
-            for (which, grad) in [dq, dk, dv].iter().enumerate() {
-                // Some elements of each will do: the written-out sum is slow.
-                for i in (0..grad.len()).step_by(1 + grad.len() / 40) {
-                    let mut moved = operands.clone();
-                    moved[which][i] += 1e-5;
-                    let up = f(&moved);
-                    moved[which][i] -= 2e-5;
-                    let exact = (up - f(&moved)) / 2e-5;
-                    assert!((f64::from(grad[i]) - exact).abs() < 2e-5, "{which} {i}: {} {exact}", grad[i]);
-                }
-            }
-        }
-    }
-}
+mod tests;

@@ -18,7 +18,10 @@ pub fn cross_entropy(logits: &mut [f32], targets: &[u32]) -> f64 {
     }
     let cols = logits.len() / targets.len();
     assert_eq!(logits.len(), cols * targets.len(), "a target for each row");
-    assert!(targets.iter().all(|&t| (t as usize) < cols), "targets are columns");
+    assert!(
+        targets.iter().all(|&t| (t as usize) < cols),
+        "targets are columns"
+    );
     let before: Vec<f32> = targets
         .iter()
         .zip(logits.chunks_exact(cols))
@@ -31,8 +34,11 @@ pub fn cross_entropy(logits: &mut [f32], targets: &[u32]) -> f64 {
     let level = Level::current();
     pool::for_each_row(logits, cols, 12, |_, row| dispatch(level, Softmax(row)));
     let mut sum = 0.0;
-    for (((row, &t), logit), top) in
-        logits.chunks_exact_mut(cols).zip(targets).zip(before).zip(largest)
+    for (((row, &t), logit), top) in logits
+        .chunks_exact_mut(cols)
+        .zip(targets)
+        .zip(before)
+        .zip(largest)
     {
         let share = row[t as usize];
         // Where the share is lost to rounding, the distance to the largest logit stands for it:
@@ -70,7 +76,10 @@ mod tests {
         let sum = cross_entropy(&mut grad, &targets);
         let mut exact = 0.0;
         for (r, &t) in targets.iter().enumerate() {
-            let row: Vec<f64> = logits[r * 11..][..11].iter().map(|x| f64::from(*x)).collect();
+            let row: Vec<f64> = logits[r * 11..][..11]
+                .iter()
+                .map(|x| f64::from(*x))
+                .collect();
             let total: f64 = row.iter().map(|x| x.exp()).sum();
             exact += total.ln() - row[t as usize];
             for (c, x) in row.iter().enumerate() {

@@ -18,7 +18,13 @@ pub fn rms_norm_backward(
     dx: &mut [f32],
     dw: Option<&mut [f32]>,
 ) {
-    let norm = Norm { x, weight, eps, dy, centred: false };
+    let norm = Norm {
+        x,
+        weight,
+        eps,
+        dy,
+        centred: false,
+    };
     norm.backward(dx, dw, None);
 }
 
@@ -35,7 +41,13 @@ pub fn layer_norm_backward(
     dx: &mut [f32],
     parameters: Option<(&mut [f32], &mut [f32])>,
 ) {
-    let norm = Norm { x, weight, eps, dy, centred: true };
+    let norm = Norm {
+        x,
+        weight,
+        eps,
+        dy,
+        centred: true,
+    };
     let (dw, db) = parameters.unzip();
     norm.backward(dx, dw, db);
 }
@@ -61,10 +73,20 @@ impl Norm<'_> {
     fn backward(self, dx: &mut [f32], dw: Option<&mut [f32]>, db: Option<&mut [f32]>) {
         let cols = self.weight.len();
         assert!(cols > 0 && self.x.len().is_multiple_of(cols), "whole rows");
-        assert!(self.dy.len() == self.x.len() && dx.len() == self.x.len(), "operands of a norm");
+        assert!(
+            self.dy.len() == self.x.len() && dx.len() == self.x.len(),
+            "operands of a norm"
+        );
         let level = Level::current();
         pool::for_each_row(dx, cols, 6, |row, dx| {
-            dispatch(level, Row { norm: self, row, dx });
+            dispatch(
+                level,
+                Row {
+                    norm: self,
+                    row,
+                    dx,
+                },
+            );
         });
         let Some(dw) = dw else { return };
         assert_eq!(dw.len(), cols, "weight of a norm");
@@ -74,7 +96,15 @@ impl Norm<'_> {
             .collect();
         let moments = &moments;
         each_block(dw, 4 * self.x.len(), |first, dw| {
-            dispatch(level, WeightGrad { norm: self, moments, first, dw });
+            dispatch(
+                level,
+                WeightGrad {
+                    norm: self,
+                    moments,
+                    first,
+                    dw,
+                },
+            );
         });
         if let Some(db) = db {
             super::sum_rows(self.dy, db);
@@ -93,7 +123,10 @@ impl Norm<'_> {
         let n = x.len() as f32;
         let mean = if self.centred { sum(x, |x| x) / n } else { 0.0 };
         let variance = sum(x, |x| (x - mean) * (x - mean)) / n;
-        Moments { mean, scale: 1.0 / (variance + self.eps).sqrt() }
+        Moments {
+            mean,
+            scale: 1.0 / (variance + self.eps).sqrt(),
+        }
     }
 }
 
@@ -117,7 +150,8 @@ fn sum(x: &[f32], f: impl Fn(f32) -> f32) -> f32 {
 #[inline(always)]
 fn sum3(x: &[f32], y: &[f32], z: &[f32], f: impl Fn(f32, f32, f32) -> f32) -> f32 {
     let mut chains = [0.0f32; 8];
-    let ((xs, xr), (ys, yr), (zs, zr)) = (x.as_chunks::<8>(), y.as_chunks::<8>(), z.as_chunks::<8>());
+    let ((xs, xr), (ys, yr), (zs, zr)) =
+        (x.as_chunks::<8>(), y.as_chunks::<8>(), z.as_chunks::<8>());
     for ((x, y), z) in xs.iter().zip(ys).zip(zs) {
         for (((chain, x), y), z) in chains.iter_mut().zip(x).zip(y).zip(z) {
             *chain += f(*x, *y, *z);
@@ -158,7 +192,11 @@ impl Kernel for Row<'_, '_> {
     fn run<S: Simd>(self, _: S) {
         let norm = self.norm;
         let Moments { mean, scale } = norm.moments(self.row);
-        let (x, dy, w) = (norm.row(norm.x, self.row), norm.row(norm.dy, self.row), norm.weight);
+        let (x, dy, w) = (
+            norm.row(norm.x, self.row),
+            norm.row(norm.dy, self.row),
+            norm.weight,
+        );
         let n = x.len() as f32;
         let along = sum3(x, dy, w, |x, dy, w| (x - mean) * (dy * w)) * scale / n;
         let level = if norm.centred {
@@ -203,14 +241,20 @@ mod tests {
     const ROWS: usize = 3;
 
     fn values(seed: usize, n: usize) -> Vec<f64> {
-        (0..n).map(|i| (((i * 7 + seed * 13) % 29) as f64 - 14.0) / 9.0).collect()
+        (0..n)
+            .map(|i| (((i * 7 + seed * 13) % 29) as f64 - 14.0) / 9.0)
+            .collect()
     }
 
     /// `sum(dy * norm(x))` in f64.
     fn value(x: &[f64], w: &[f64], b: &[f64], dy: &[f64], centred: bool) -> f64 {
         let mut total = 0.0;
         for (x, dy) in x.chunks(COLS).zip(dy.chunks(COLS)) {
-            let mean = if centred { x.iter().sum::<f64>() / COLS as f64 } else { 0.0 };
+            let mean = if centred {
+                x.iter().sum::<f64>() / COLS as f64
+            } else {
+                0.0
+            };
             let var = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / COLS as f64;
             let scale = 1.0 / (var + 1e-5).sqrt();
             for c in 0..COLS {
@@ -239,7 +283,10 @@ mod tests {
         let largest = exact.iter().fold(0.0f64, |m, e| m.max(e.abs()));
         assert!(largest > 0.1);
         for (o, e) in ours.iter().zip(exact) {
-            assert!((f64::from(*o) - e).abs() < 1e-5 * largest, "{o} against {e}");
+            assert!(
+                (f64::from(*o) - e).abs() < 1e-5 * largest,
+                "{o} against {e}"
+            );
         }
     }
 

@@ -33,7 +33,9 @@ pub(super) fn apply<F: Function<I, O>, const I: usize, const O: usize>(
         let len = PIECE.min(len - from);
         let inputs = inputs.map(|x| &x[from..from + len]);
         // SAFETY: inside every output; pieces are disjoint.
-        let outputs = outputs.0.map(|p| unsafe { std::slice::from_raw_parts_mut(p.add(from), len) });
+        let outputs = outputs
+            .0
+            .map(|p| unsafe { std::slice::from_raw_parts_mut(p.add(from), len) });
         dispatch(level, Piece { inputs, outputs, f });
     });
 }
@@ -75,7 +77,9 @@ impl<F: Function<I, O>, const I: usize, const O: usize> Kernel for Piece<'_, F, 
         if rest > 0 {
             // SAFETY: the last `rest` < LANES values of every operand.
             unsafe {
-                let y = self.f.apply(s, inputs.map(|p| s.load_part(p.add(at), rest)));
+                let y = self
+                    .f
+                    .apply(s, inputs.map(|p| s.load_part(p.add(at), rest)));
                 for (out, y) in outputs.into_iter().zip(y) {
                     s.store_part(out.add(at), y, rest);
                 }
@@ -104,13 +108,7 @@ pub fn gelu_erf_backward(x: &[f32], dy: &[f32], dx: &mut [f32]) {
 ///
 /// # Panics
 /// When the lengths differ.
-pub fn silu_mul_backward(
-    gate: &[f32],
-    up: &[f32],
-    dy: &[f32],
-    dgate: &mut [f32],
-    dup: &mut [f32],
-) {
+pub fn silu_mul_backward(gate: &[f32], up: &[f32], dy: &[f32], dgate: &mut [f32], dup: &mut [f32]) {
     apply([gate, up, dy], [dgate, dup], &SiluMul);
 }
 
@@ -123,12 +121,24 @@ pub fn sum_rows(x: &[f32], out: &mut [f32]) {
     assert!(cols > 0 && x.len().is_multiple_of(cols), "whole rows");
     let level = Level::current();
     each_block(out, x.len(), |first, out| {
-        dispatch(level, SumRows { x, cols, first, out });
+        dispatch(
+            level,
+            SumRows {
+                x,
+                cols,
+                first,
+                out,
+            },
+        );
     });
 }
 
 /// Calls `f` with blocks of columns of `out` and where each begins; `cost` is the work in all.
-pub(super) fn each_block(out: &mut [f32], cost: usize, f: impl Fn(usize, &mut [f32]) + Send + Sync) {
+pub(super) fn each_block(
+    out: &mut [f32],
+    cost: usize,
+    f: impl Fn(usize, &mut [f32]) + Send + Sync,
+) {
     /// Columns summed at a time: four cache lines of each row.
     const COLUMNS: usize = 64;
     let len = out.len();
@@ -138,7 +148,8 @@ pub(super) fn each_block(out: &mut [f32], cost: usize, f: impl Fn(usize, &mut [f
         let first = block * COLUMNS;
         let [out] = outputs.0;
         // SAFETY: inside `out`, which is borrowed here; blocks are disjoint.
-        let out = unsafe { std::slice::from_raw_parts_mut(out.add(first), COLUMNS.min(len - first)) };
+        let out =
+            unsafe { std::slice::from_raw_parts_mut(out.add(first), COLUMNS.min(len - first)) };
         f(first, out);
     });
 }
@@ -220,7 +231,10 @@ mod tests {
     fn assert_near(ours: &[f32], exact: impl Fn(f64) -> f64) {
         for (x, y) in inputs().iter().zip(ours) {
             let e = exact(f64::from(*x));
-            assert!((f64::from(*y) - e).abs() < 2e-6 * e.abs().max(1.0), "{x}: {y} against {e}");
+            assert!(
+                (f64::from(*y) - e).abs() < 2e-6 * e.abs().max(1.0),
+                "{x}: {y} against {e}"
+            );
         }
     }
 

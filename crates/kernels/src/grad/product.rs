@@ -148,7 +148,9 @@ mod tests {
         let wide = |v: &[f32]| v.iter().map(|x| f64::from(*x)).collect::<Vec<_>>();
         let exact = plain(&wide(&a), &wide(&b), m, k, n);
         let transposed = |v: &[f32], rows: usize, cols: usize| -> Vec<f32> {
-            (0..rows * cols).map(|i| v[(i % rows) * cols + i / rows]).collect()
+            (0..rows * cols)
+                .map(|i| v[(i % rows) * cols + i / rows])
+                .collect()
         };
         let (at, bt) = (transposed(&a, m, k), transposed(&b, k, n));
         for a in [View::new(&a, m, k), View::new(&at, k, m).t()] {
@@ -167,7 +169,14 @@ mod tests {
         let a = [1.0, 2.0, 9.0, 3.0, 4.0];
         let b = [1.0, 0.0, 0.0, 1.0];
         let mut out = [7.0; 5];
-        product(View::strided(&a, 2, 2, 3), View::new(&b, 2, 2), 1.0, false, &mut out, 3);
+        product(
+            View::strided(&a, 2, 2, 3),
+            View::new(&b, 2, 2),
+            1.0,
+            false,
+            &mut out,
+            3,
+        );
         assert_eq!(out, [1.0, 2.0, 7.0, 3.0, 4.0]);
     }
 }

@@ -57,8 +57,14 @@ impl DeviceOps {
 
     fn causal(&self, rows: usize) -> Result<Tensor> {
         let see = |r: usize, p: usize| if p <= r { 0.0 } else { f32::NEG_INFINITY };
-        let mask: Vec<f32> = (0..rows).flat_map(|r| (0..rows).map(move |p| see(r, p))).collect();
-        Ok(Tensor::from_vec(mask, (1, rows, rows), &self.frozen.device)?)
+        let mask: Vec<f32> = (0..rows)
+            .flat_map(|r| (0..rows).map(move |p| see(r, p)))
+            .collect();
+        Ok(Tensor::from_vec(
+            mask,
+            (1, rows, rows),
+            &self.frozen.device,
+        )?)
     }
 }
 
@@ -83,7 +89,12 @@ impl Ops for DeviceOps {
             .map_err(super::host::within)?
             .map(|weight| Box::new(Weight::Tensor { weight, bias: None }));
         let scale = lora.alpha / lora.r as f64;
-        Ok(Weight::Adapted { base: Box::new(base), down, up, scale })
+        Ok(Weight::Adapted {
+            base: Box::new(base),
+            down,
+            up,
+            scale,
+        })
     }
 
     fn load_vector(&self, weights: &Weights, name: &str, len: usize) -> Result<Tensor> {
@@ -93,7 +104,13 @@ impl Ops for DeviceOps {
         self.frozen.load_vector(weights, name, len)
     }
 
-    fn load_table(&self, weights: &Weights, name: &str, rows: usize, width: usize) -> Result<Tensor> {
+    fn load_table(
+        &self,
+        weights: &Weights,
+        name: &str,
+        rows: usize,
+        width: usize,
+    ) -> Result<Tensor> {
         if self.parameters.learns(name) {
             return self.variable(weights, name, &[rows, width]);
         }
@@ -114,7 +131,12 @@ impl Ops for DeviceOps {
 
     fn linear(&self, x: &Tensor, weight: &Weight) -> Result<Tensor> {
         match weight {
-            Weight::Adapted { base, down, up, scale } => adapted(self, x, base, [down, up], *scale),
+            Weight::Adapted {
+                base,
+                down,
+                up,
+                scale,
+            } => adapted(self, x, base, [down, up], *scale),
             Weight::Tensor { weight, bias } => {
                 let y = self.cast(x)?.matmul(&self.cast(weight)?.t()?)?;
                 Ok(match bias {
@@ -137,7 +159,9 @@ impl Ops for DeviceOps {
         let wide = x.to_dtype(DType::F32)?;
         let wide = wide.broadcast_sub(&wide.mean_keepdim(D::Minus1)?)?;
         let scale = (wide.sqr()?.mean_keepdim(D::Minus1)? + eps)?.sqrt()?;
-        let y = wide.broadcast_div(&scale)?.broadcast_mul(&weight.to_dtype(DType::F32)?)?;
+        let y = wide
+            .broadcast_div(&scale)?
+            .broadcast_mul(&weight.to_dtype(DType::F32)?)?;
         self.cast(&y.broadcast_add(&bias.to_dtype(DType::F32)?)?)
     }
 
@@ -190,7 +214,14 @@ impl Ops for DeviceOps {
         Ok(Tensor::cat(&outs, 0)?)
     }
 
-    fn attend_all(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads, parts: usize) -> Result<Tensor> {
+    fn attend_all(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        heads: Heads,
+        parts: usize,
+    ) -> Result<Tensor> {
         let each = q.dim(0)? / parts.max(1);
         let outs: Vec<Tensor> = (0..parts)
             .map(|part| attention([q, k, v], part * each, each, heads, None))
@@ -218,11 +249,18 @@ fn attention(
             return Ok(x);
         }
         let group = heads.query / count;
-        let x = x.unsqueeze(1)?.broadcast_as((count, group, rows, heads.dim))?;
+        let x = x
+            .unsqueeze(1)?
+            .broadcast_as((count, group, rows, heads.dim))?;
         Ok(x.reshape((heads.query, rows, heads.dim))?)
     };
-    let (q, k, v) = (part(q, heads.query)?, part(k, heads.kv)?, part(v, heads.kv)?);
-    let scores = (q.matmul(&k.transpose(1, 2)?)?.to_dtype(DType::F32)? / (heads.dim as f64).sqrt())?;
+    let (q, k, v) = (
+        part(q, heads.query)?,
+        part(k, heads.kv)?,
+        part(v, heads.kv)?,
+    );
+    let scores =
+        (q.matmul(&k.transpose(1, 2)?)?.to_dtype(DType::F32)? / (heads.dim as f64).sqrt())?;
     let scores = match mask {
         Some(mask) => scores.broadcast_add(mask)?,
         None => scores,

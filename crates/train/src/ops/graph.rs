@@ -57,12 +57,21 @@ impl Graph {
 
     /// Rows of `text` and, after them in numbering, of `pictures`, in the order of `order`; a row
     /// is taken at most once.
-    pub(crate) fn splice(self, text: &Tensor, pictures: Option<&Tensor>, order: &[u32]) -> crate::Result<Tensor> {
+    pub(crate) fn splice(
+        self,
+        text: &Tensor,
+        pictures: Option<&Tensor>,
+        order: &[u32],
+    ) -> crate::Result<Tensor> {
         match self {
             Self::Tape => {
                 let none = text.narrow(0, 0, 0)?;
                 let pictures = pictures.unwrap_or(&none);
-                Ok(nodes::splice(&text.contiguous()?, &pictures.contiguous()?, order)?)
+                Ok(nodes::splice(
+                    &text.contiguous()?,
+                    &pictures.contiguous()?,
+                    order,
+                )?)
             }
             Self::Candle => {
                 let order = Tensor::new(order, text.device())?;

@@ -31,11 +31,17 @@ impl Ops for HostOps {
         if self.parameters.learns(&format!("{name}.weight")) {
             let of = |tail: &str, shape: &[usize]| {
                 let name = format!("{name}.{tail}");
-                self.parameters.variable(weights, &name, shape, &Device::Cpu).map_err(within)
+                self.parameters
+                    .variable(weights, &name, shape, &Device::Cpu)
+                    .map_err(within)
             };
             return Ok(Weight::Tensor {
                 weight: of("weight", shape)?,
-                bias: if bias { Some(of("bias", &shape[..1])?) } else { None },
+                bias: if bias {
+                    Some(of("bias", &shape[..1])?)
+                } else {
+                    None
+                },
             });
         }
         let base = self.frozen.load(weights, name, shape, bias)?;
@@ -48,20 +54,37 @@ impl Ops for HostOps {
             .map_err(within)?
             .map(|weight| Box::new(Weight::Tensor { weight, bias: None }));
         let scale = lora.alpha / lora.r as f64;
-        Ok(Weight::Adapted { base: Box::new(base), down, up, scale })
+        Ok(Weight::Adapted {
+            base: Box::new(base),
+            down,
+            up,
+            scale,
+        })
     }
 
     fn load_vector(&self, weights: &Weights, name: &str, len: usize) -> Result<Tensor> {
         if self.parameters.learns(name) {
-            return self.parameters.variable(weights, name, &[len], &Device::Cpu).map_err(within);
+            return self
+                .parameters
+                .variable(weights, name, &[len], &Device::Cpu)
+                .map_err(within);
         }
         self.frozen.load_vector(weights, name, len)
     }
 
-    fn load_table(&self, weights: &Weights, name: &str, rows: usize, width: usize) -> Result<Tensor> {
+    fn load_table(
+        &self,
+        weights: &Weights,
+        name: &str,
+        rows: usize,
+        width: usize,
+    ) -> Result<Tensor> {
         if self.parameters.learns(name) {
             let shape = [rows, width];
-            return self.parameters.variable(weights, name, &shape, &Device::Cpu).map_err(within);
+            return self
+                .parameters
+                .variable(weights, name, &shape, &Device::Cpu)
+                .map_err(within);
         }
         self.frozen.load_table(weights, name, rows, width)
     }
@@ -87,7 +110,12 @@ impl Ops for HostOps {
             Weight::Tensor { weight, bias } => nodes::linear(&x, weight, bias.as_ref())?,
             Weight::Mapped(layer) if tape::tracks(&x) => nodes::frozen_linear(&x, layer)?,
             Weight::Mapped(_) => self.frozen.linear(&x, weight)?,
-            Weight::Adapted { base, down, up, scale } => {
+            Weight::Adapted {
+                base,
+                down,
+                up,
+                scale,
+            } => {
                 let update = self.linear(&self.linear(&x, down)?, up)?;
                 let update = nodes::scale(&update, *scale as f32)?;
                 nodes::add(&self.linear(&x, base)?, &update)?
@@ -100,7 +128,12 @@ impl Ops for HostOps {
     }
 
     fn layer_norm(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
-        Ok(nodes::layer_norm(&x.contiguous()?, weight, bias, eps as f32)?)
+        Ok(nodes::layer_norm(
+            &x.contiguous()?,
+            weight,
+            bias,
+            eps as f32,
+        )?)
     }
 
     fn quick_gelu(&self, x: &Tensor) -> Result<Tensor> {
@@ -119,8 +152,19 @@ impl Ops for HostOps {
         Ok(nodes::add(&a.contiguous()?, &b.contiguous()?)?)
     }
 
-    fn join_class(&self, patches: &Tensor, class: &Tensor, positions: &Tensor, pictures: usize) -> Result<Tensor> {
-        Ok(nodes::join_class(&patches.contiguous()?, class, positions, pictures)?)
+    fn join_class(
+        &self,
+        patches: &Tensor,
+        class: &Tensor,
+        positions: &Tensor,
+        pictures: usize,
+    ) -> Result<Tensor> {
+        Ok(nodes::join_class(
+            &patches.contiguous()?,
+            class,
+            positions,
+            pictures,
+        )?)
     }
 
     fn drop_class(&self, x: &Tensor, pictures: usize) -> Result<Tensor> {
@@ -151,7 +195,14 @@ impl Ops for HostOps {
         attention(q, k, v, heads, lengths, true)
     }
 
-    fn attend_all(&self, q: &Tensor, k: &Tensor, v: &Tensor, heads: Heads, parts: usize) -> Result<Tensor> {
+    fn attend_all(
+        &self,
+        q: &Tensor,
+        k: &Tensor,
+        v: &Tensor,
+        heads: Heads,
+        parts: usize,
+    ) -> Result<Tensor> {
         let each = q.dim(0)? / parts.max(1);
         attention(q, k, v, heads, vec![each; parts], false)
     }
@@ -175,7 +226,12 @@ fn attention(
         head_dim: heads.dim,
     };
     let scale = 1.0 / (heads.dim as f32).sqrt();
-    let attention = Attention { lengths, causal, shape, scale };
+    let attention = Attention {
+        lengths,
+        causal,
+        shape,
+        scale,
+    };
     Ok(attention.run(&q.contiguous()?, &k.contiguous()?, &v.contiguous()?)?)
 }
 

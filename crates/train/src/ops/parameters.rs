@@ -124,7 +124,7 @@ impl Parameters {
     ) -> Result<[Tensor; 2]> {
         let bound = 1.0 / (inner as f32).sqrt();
         let a_name = format!("{name}.lora_A.weight");
-        let mut random = StdRng::seed_from_u64(self.seed ^ hash(&a_name));
+        let mut random = StdRng::seed_from_u64(self.seed ^ hash(&a_name, &[]));
         let a = self.insert(&a_name, &[r, inner], &[r, inner], device, || {
             Ok((0..r * inner)
                 .map(|_| random.random_range(-bound..bound))
@@ -162,9 +162,10 @@ impl Parameters {
     }
 }
 
-/// A number for a name, the same on every machine (FNV-1a).
-pub(crate) fn hash(name: &str) -> u64 {
-    name.bytes().fold(0xcbf2_9ce4_8422_2325, |h, byte| {
+/// A number for a name and bytes, the same on every machine (FNV-1a).
+pub(crate) fn hash(name: &str, bytes: &[u8]) -> u64 {
+    let all = name.bytes().chain(bytes.iter().copied());
+    all.fold(0xcbf2_9ce4_8422_2325, |h, byte| {
         (h ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }

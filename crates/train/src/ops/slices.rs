@@ -22,7 +22,9 @@ pub(crate) fn with<const N: usize, R>(
     let mut slices: [&[f32]; N] = [&[]; N];
     for (slot, (storage, layout)) in slices.iter_mut().zip(&guards) {
         let Storage::Cpu(storage) = &**storage else {
-            return Err(Error::Msg("a tensor of a card reached the processor".into()));
+            return Err(Error::Msg(
+                "a tensor of a card reached the processor".into(),
+            ));
         };
         *slot = of(storage, layout)?;
     }

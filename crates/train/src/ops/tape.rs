@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 
 /// One operation: how a gradient of its result comes back to its operands.
-pub(super) trait Node {
+pub(in crate::ops) trait Node {
     /// Adds to the gradients of `args` what `dy`, the gradient of `out`, gives them.
     fn backward(&self, args: &[Tensor], out: &Tensor, dy: Vec<f32>, to: &mut Slopes) -> Result<()>;
 }
@@ -44,7 +44,10 @@ impl Tape {
     /// A tensor is not what the operation recorded.
     pub(crate) fn backward(self, y: &Tensor, dy: Vec<f32>) -> Result<Slopes> {
         let Self { mut steps, tracked } = self;
-        let mut slopes = Slopes { tracked, values: HashMap::new() };
+        let mut slopes = Slopes {
+            tracked,
+            values: HashMap::new(),
+        };
         slopes.values.insert(y.id(), dy);
         while let Some(Step { node, args, out }) = steps.pop() {
             if let Some(dy) = slopes.values.remove(&out.id()) {
@@ -72,13 +75,13 @@ pub(crate) fn record<T, E>(
 }
 
 /// Whether a gradient of `tensor` would be wanted.
-pub(super) fn tracks(tensor: &Tensor) -> bool {
+pub(in crate::ops) fn tracks(tensor: &Tensor) -> bool {
     TAPE.with_borrow(|tape| tape.as_ref().is_some_and(|t| t.tracks(tensor)))
 }
 
 /// Makes the result of an operation a tensor, and records the operation if anybody may ask for its
 /// gradient.
-pub(super) fn push(
+pub(in crate::ops) fn push(
     values: Vec<f32>,
     shape: impl Into<Shape>,
     args: &[&Tensor],
@@ -109,12 +112,12 @@ pub(crate) struct Slopes {
 
 impl Slopes {
     /// Whether the gradient of `tensor` is wanted: it is a variable, or depends on one.
-    pub(super) fn wants(&self, tensor: &Tensor) -> bool {
+    pub(in crate::ops) fn wants(&self, tensor: &Tensor) -> bool {
         tensor.is_variable() || self.tracked.contains(&tensor.id())
     }
 
     /// Adds a part of the gradient of `tensor`; nothing happens if nobody wants it.
-    pub(super) fn put(&mut self, tensor: &Tensor, part: Vec<f32>) {
+    pub(in crate::ops) fn put(&mut self, tensor: &Tensor, part: Vec<f32>) {
         if !self.wants(tensor) {
             return;
         }
@@ -127,7 +130,7 @@ impl Slopes {
     }
 
     /// Lets `f` write (`false`) or add (`true`) to the gradient of `tensor`, if it is wanted.
-    pub(super) fn within(&mut self, tensor: &Tensor, f: impl FnOnce(&mut [f32], bool)) {
+    pub(in crate::ops) fn within(&mut self, tensor: &Tensor, f: impl FnOnce(&mut [f32], bool)) {
         if !self.wants(tensor) {
             return;
         }
@@ -147,6 +150,8 @@ impl Slopes {
     /// None for a tensor that was recorded.
     pub(crate) fn take(&mut self, tensor: &Tensor) -> Result<Option<Tensor>> {
         let values = self.values.remove(&tensor.id());
-        values.map(|v| Tensor::from_vec(v, tensor.shape(), &Device::Cpu)).transpose()
+        values
+            .map(|v| Tensor::from_vec(v, tensor.shape(), &Device::Cpu))
+            .transpose()
     }
 }

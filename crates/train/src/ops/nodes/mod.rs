@@ -3,9 +3,13 @@
 //! A gradient is computed only for operands that learn or depend on something that does; what is
 //! frozen costs nothing.
 
+mod rows;
+
+pub(super) use rows::{cross_entropy, drop_class, embed, join_class, splice};
+
 use super::slices::with;
-use super::tape::{Node, Slopes, push, tracks};
-use candle_core::{Error, Result, Shape, Tensor};
+use super::tape::{Node, Slopes, push};
+use candle_core::{Error, Result, Tensor};
 use std::sync::Arc;
 use visavis_kernels as kernels;
 use visavis_kernels::grad::{self, AttentionGrad, Sequences, View};
@@ -14,7 +18,8 @@ use visavis_kernels::{AttentionShape, Linear, RopeTable};
 /// The operands of an operation with `N` of them.
 fn operands<const N: usize>(args: &[Tensor]) -> Result<[&Tensor; N]> {
     let all: Vec<&Tensor> = args.iter().collect();
-    all.try_into().map_err(|_| Error::Msg("an operation lost an operand".into()))
+    all.try_into()
+        .map_err(|_| Error::Msg("an operation lost an operand".into()))
 }
 
 /// `x W^T + b`.
@@ -22,7 +27,10 @@ pub(super) fn linear(x: &Tensor, w: &Tensor, b: Option<&Tensor>) -> Result<Tenso
     let ((rows, inner), out) = (x.dims2()?, w.dim(0)?);
     let mut y = vec![0.0; rows * out];
     if let Some(b) = b {
-        with([b], |[b]| y.chunks_exact_mut(out).for_each(|row| row.copy_from_slice(b)))?;
+        with([b], |[b]| {
+            y.chunks_exact_mut(out)
+                .for_each(|row| row.copy_from_slice(b))
+        })?;
     }
     with([x, w], |[x, w]| {
         let (x, w) = (View::new(x, rows, inner), View::new(w, out, inner));
@@ -92,7 +100,13 @@ struct AddNode;
 impl Node for AddNode {
     fn backward(&self, args: &[Tensor], _: &Tensor, dy: Vec<f32>, to: &mut Slopes) -> Result<()> {
         let [a, b] = operands(args)?;
-        to.within(b, |db, add| if add { kernels::add_assign(db, &dy) } else { db.copy_from_slice(&dy) });
+        to.within(b, |db, add| {
+            if add {
+                kernels::add_assign(db, &dy)
+            } else {
+                db.copy_from_slice(&dy)
+            }
+        });
         to.put(a, dy);
         Ok(())
     }
@@ -107,7 +121,13 @@ pub(super) fn scale(x: &Tensor, scale: f32) -> Result<Tensor> {
 struct ScaleNode(f32);
 
 impl Node for ScaleNode {
-    fn backward(&self, args: &[Tensor], _: &Tensor, mut dy: Vec<f32>, to: &mut Slopes) -> Result<()> {
+    fn backward(
+        &self,
+        args: &[Tensor],
+        _: &Tensor,
+        mut dy: Vec<f32>,
+        to: &mut Slopes,
+    ) -> Result<()> {
         let [x] = operands(args)?;
         dy.iter_mut().for_each(|d| *d *= self.0);
         to.put(x, dy);
@@ -145,7 +165,9 @@ impl Node for RmsNormNode {
 pub(super) fn layer_norm(x: &Tensor, w: &Tensor, b: &Tensor, eps: f32) -> Result<Tensor> {
     let (rows, cols) = x.dims2()?;
     let mut y = vec![0.0; rows * cols];
-    with([x, w, b], |[x, w, b]| kernels::layer_norm(x, w, b, eps, cols, &mut y))?;
+    with([x, w, b], |[x, w, b]| {
+        kernels::layer_norm(x, w, b, eps, cols, &mut y)
+    })?;
     push(y, (rows, cols), &[x, w, b], LayerNormNode { eps })
 }
 
@@ -217,7 +239,9 @@ impl Node for SiluMulNode {
     fn backward(&self, args: &[Tensor], _: &Tensor, dy: Vec<f32>, to: &mut Slopes) -> Result<()> {
         let [gate, up] = operands(args)?;
         let (mut dgate, mut dup) = (vec![0.0; dy.len()], vec![0.0; dy.len()]);
-        with([gate, up], |[gate, up]| grad::silu_mul_backward(gate, up, &dy, &mut dgate, &mut dup))?;
+        with([gate, up], |[gate, up]| {
+            grad::silu_mul_backward(gate, up, &dy, &mut dgate, &mut dup)
+        })?;
         to.put(gate, dgate);
         to.put(up, dup);
         Ok(())
@@ -230,7 +254,10 @@ pub(super) fn rope(x: &Tensor, table: &Arc<RopeTable>, positions: &[u32]) -> Res
     let mut y = with([x], |[x]| x.to_vec())?;
     kernels::rope_half(&mut y, rows, cols / table.head_dim(), positions, table)
         .map_err(|e| Error::Msg(format!("a position lies past the model's context: {e}")))?;
-    let node = RopeNode { table: table.clone(), positions: positions.into() };
+    let node = RopeNode {
+        table: table.clone(),
+        positions: positions.into(),
+    };
     push(y, (rows, cols), &[x], node)
 }
 
@@ -240,7 +267,13 @@ struct RopeNode {
 }
 
 impl Node for RopeNode {
-    fn backward(&self, args: &[Tensor], _: &Tensor, mut dy: Vec<f32>, to: &mut Slopes) -> Result<()> {
+    fn backward(
+        &self,
+        args: &[Tensor],
+        _: &Tensor,
+        mut dy: Vec<f32>,
+        to: &mut Slopes,
+    ) -> Result<()> {
         let [x] = operands(args)?;
         grad::rope_half_backward(&mut dy, &self.positions, &self.table);
         to.put(x, dy);
@@ -272,7 +305,9 @@ impl Attention {
 
     pub(super) fn run(self, q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor> {
         let mut out = vec![0.0; q.elem_count()];
-        with([q, k, v], |[q, k, v]| grad::attend(q, k, v, &self.sequences(), &mut out))?;
+        with([q, k, v], |[q, k, v]| {
+            grad::attend(q, k, v, &self.sequences(), &mut out)
+        })?;
         push(out, q.shape(), &[q, k, v], self)
     }
 }
@@ -282,175 +317,16 @@ impl Node for Attention {
         let [q, k, v] = operands(args)?;
         let [mut dq, mut dk, mut dv] = [q, k, v].map(|x| vec![0.0; x.elem_count()]);
         with([q, k, v, out], |operands| {
-            let into = AttentionGrad { dq: &mut dq, dk: &mut dk, dv: &mut dv };
+            let into = AttentionGrad {
+                dq: &mut dq,
+                dk: &mut dk,
+                dv: &mut dv,
+            };
             grad::attend_backward(operands, &dy, &self.sequences(), into);
         })?;
         to.put(q, dq);
         to.put(k, dk);
         to.put(v, dv);
-        Ok(())
-    }
-}
-
-/// Rows of a table by number; a row may be taken many times.
-pub(super) fn embed(table: &Tensor, ids: &[u32]) -> Result<Tensor> {
-    let (rows, width) = table.dims2()?;
-    let mut y = Vec::with_capacity(ids.len() * width);
-    with([table], |[table]| {
-        ids.iter().try_for_each(|&id| {
-            let row = table.get(id as usize * width..(id as usize + 1) * width);
-            y.extend_from_slice(row.ok_or_else(|| Error::Msg(format!("the id {id} is not in the table of {rows}")))?);
-            Ok::<(), Error>(())
-        })
-    })??;
-    push(y, (ids.len(), width), &[table], EmbedNode(ids.into()))
-}
-
-struct EmbedNode(Box<[u32]>);
-
-impl Node for EmbedNode {
-    fn backward(&self, args: &[Tensor], _: &Tensor, dy: Vec<f32>, to: &mut Slopes) -> Result<()> {
-        let [table] = operands(args)?;
-        let width = table.dim(1)?;
-        to.within(table, |dt, _| {
-            for (&id, dy) in self.0.iter().zip(dy.chunks_exact(width)) {
-                // The forward pass found every id in the table.
-                kernels::add_assign(&mut dt[id as usize * width..][..width], dy);
-            }
-        });
-        Ok(())
-    }
-}
-
-/// Rows of `a` and, after them in numbering, of `b`, in a new order; a row is taken at most once.
-pub(super) fn splice(a: &Tensor, b: &Tensor, order: &[u32]) -> Result<Tensor> {
-    let ((first, width), (second, other)) = (a.dims2()?, b.dims2()?);
-    let mut taken = vec![false; first + second];
-    let mut y = Vec::with_capacity(order.len() * width);
-    with([a, b], |[a, b]| {
-        order.iter().try_for_each(|&n| {
-            let n = n as usize;
-            let row = match n.checked_sub(first) {
-                None => a.get(n * width..(n + 1) * width),
-                Some(n) => b.get(n * width..(n + 1) * width),
-            };
-            match (row, taken.get_mut(n)) {
-                (Some(row), Some(taken)) if !*taken && width == other => {
-                    *taken = true;
-                    y.extend_from_slice(row);
-                    Ok(())
-                }
-                _ => Err(Error::Msg(format!("row {n} cannot be spliced in"))),
-            }
-        })
-    })??;
-    push(y, (order.len(), width), &[a, b], SpliceNode(order.into()))
-}
-
-struct SpliceNode(Box<[u32]>);
-
-impl Node for SpliceNode {
-    fn backward(&self, args: &[Tensor], _: &Tensor, dy: Vec<f32>, to: &mut Slopes) -> Result<()> {
-        let [a, b] = operands(args)?;
-        let (first, width) = a.dims2()?;
-        for (x, from) in [(a, 0), (b, first)] {
-            let rows = x.dim(0)?;
-            to.within(x, |dx, _| {
-                for (&n, dy) in self.0.iter().zip(dy.chunks_exact(width)) {
-                    let row = (n as usize).checked_sub(from).filter(|n| *n < rows);
-                    if let Some(n) = row {
-                        kernels::add_assign(&mut dx[n * width..][..width], dy);
-                    }
-                }
-            });
-        }
-        Ok(())
-    }
-}
-
-/// The class token before each picture's patches, positions added:
-/// `(pictures * patches, hidden)` to `(pictures * (patches + 1), hidden)`.
-pub(super) fn join_class(patches: &Tensor, class: &Tensor, positions: &Tensor, pictures: usize) -> Result<Tensor> {
-    let (each, width) = positions.dims2()?;
-    let mut y = Vec::with_capacity(pictures * each * width);
-    with([patches, class, positions], |[patches, class, positions]| {
-        for picture in patches.chunks_exact((each - 1) * width) {
-            let from = y.len();
-            y.extend_from_slice(class);
-            y.extend_from_slice(picture);
-            kernels::add_assign(&mut y[from..], positions);
-        }
-    })?;
-    let shape = Shape::from((pictures * each, width));
-    push(y, shape, &[patches, class, positions], JoinClassNode)
-}
-
-struct JoinClassNode;
-
-impl Node for JoinClassNode {
-    fn backward(&self, args: &[Tensor], _: &Tensor, dy: Vec<f32>, to: &mut Slopes) -> Result<()> {
-        let [patches, class, positions] = operands(args)?;
-        let (each, width) = positions.dims2()?;
-        let pictures = || dy.chunks_exact(each * width);
-        to.within(patches, |dp, _| {
-            for (dp, dy) in dp.chunks_exact_mut((each - 1) * width).zip(pictures()) {
-                kernels::add_assign(dp, &dy[width..]);
-            }
-        });
-        to.within(class, |dc, _| pictures().for_each(|dy| kernels::add_assign(dc, &dy[..width])));
-        to.within(positions, |dp, _| pictures().for_each(|dy| kernels::add_assign(dp, dy)));
-        Ok(())
-    }
-}
-
-/// Each picture without its first row.
-pub(super) fn drop_class(x: &Tensor, pictures: usize) -> Result<Tensor> {
-    let (rows, width) = x.dims2()?;
-    let each = rows / pictures.max(1) * width;
-    let y: Vec<f32> = with([x], |[x]| x.chunks_exact(each).flat_map(|p| &p[width..]).copied().collect())?;
-    let shape = Shape::from((rows - pictures, width));
-    push(y, shape, &[x], DropClassNode { each, width })
-}
-
-struct DropClassNode {
-    each: usize,
-    width: usize,
-}
-
-impl Node for DropClassNode {
-    fn backward(&self, args: &[Tensor], _: &Tensor, dy: Vec<f32>, to: &mut Slopes) -> Result<()> {
-        let [x] = operands(args)?;
-        to.within(x, |dx, _| {
-            let kept = dy.chunks_exact(self.each - self.width);
-            for (dx, dy) in dx.chunks_exact_mut(self.each).zip(kept) {
-                kernels::add_assign(&mut dx[self.width..], dy);
-            }
-        });
-        Ok(())
-    }
-}
-
-/// The loss, summed. Its gradient is made on the way forward, in the room of the logits' copy.
-pub(super) fn cross_entropy(logits: &Tensor, targets: &[u32]) -> Result<Tensor> {
-    let (rows, cols) = logits.dims2()?;
-    if rows != targets.len() || targets.iter().any(|&t| t as usize >= cols) {
-        return Err(Error::Msg("a target is not in the table".into()));
-    }
-    let mut gradient = with([logits], |[logits]| logits.to_vec())?;
-    let sum = grad::cross_entropy(&mut gradient, targets);
-    if !tracks(logits) {
-        gradient.clear();
-    }
-    push(vec![sum as f32], (), &[logits], EntropyNode(gradient))
-}
-
-struct EntropyNode(Vec<f32>);
-
-impl Node for EntropyNode {
-    fn backward(&self, args: &[Tensor], _: &Tensor, dy: Vec<f32>, to: &mut Slopes) -> Result<()> {
-        let [logits] = operands(args)?;
-        let scale = dy.first().copied().unwrap_or(0.0);
-        to.put(logits, self.0.iter().map(|g| g * scale).collect());
         Ok(())
     }
 }

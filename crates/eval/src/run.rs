@@ -7,7 +7,9 @@ use crate::summary::Summary;
 use crate::{Error, Result};
 use std::path::Path;
 use std::time::Instant;
-use visavis_engine::{EngineHandle, EngineOptions, Event, EventStream, Failure, FailureCode, RequestPicture};
+use visavis_engine::{
+    EngineHandle, EngineOptions, Event, EventStream, Failure, FailureCode, RequestPicture,
+};
 use visavis_llava::device::DeviceChoice;
 use visavis_llava::watch::Interrupted;
 use visavis_llava::{Model, Stage, checkpoint};

@@ -119,8 +119,7 @@ fn report(
 fn read_story(path: &Path) -> Result<Story, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", shown(path))))?;
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::new(format!("{}: {error}", shown(path))))
+    serde_json::from_str(&text).map_err(|error| Failure::new(format!("{}: {error}", shown(path))))
 }
 
 /// The questions, with the scenes they are about.
@@ -151,10 +150,13 @@ impl Paper {
 
     fn picture(&self, question: &Question) -> visavis_eval::Result<RequestPicture> {
         let id = &question.question_id;
-        let exercise = self.exercises.get(id).ok_or_else(|| visavis_eval::Error::Question {
-            id: id.clone(),
-            reason: "its scene is gone".to_owned(),
-        })?;
+        let exercise = self
+            .exercises
+            .get(id)
+            .ok_or_else(|| visavis_eval::Error::Question {
+                id: id.clone(),
+                reason: "its scene is gone".to_owned(),
+            })?;
         let picture = self.generator.picture_as_filed(&exercise.sample);
         Ok(RequestPicture {
             width: picture.width(),
@@ -188,7 +190,12 @@ impl Paper {
             !interrupt.pressed()
         };
         evaluation
-            .run(&model.path, &model.name, &mut |q| self.picture(q), &mut watcher)
+            .run(
+                &model.path,
+                &model.name,
+                &mut |q| self.picture(q),
+                &mut watcher,
+            )
             .inspect_err(|_| progress.clear())
             .map_err(|error| match error {
                 _ if interrupt.pressed() => Failure::interrupted(),

@@ -174,11 +174,20 @@ impl Scene {
             (a.centre[1] - b.centre[1]) / self.side(),
         ];
         // Clear: the middles are apart, and more so than across.
-        let clear = |along: f32, across: f32| along.abs() > 0.15 && along.abs() > 1.6 * across.abs();
+        let clear =
+            |along: f32, across: f32| along.abs() > 0.15 && along.abs() > 1.6 * across.abs();
         if clear(dx, dy) {
-            Some(if dx < 0.0 { Relation::LeftOf } else { Relation::RightOf })
+            Some(if dx < 0.0 {
+                Relation::LeftOf
+            } else {
+                Relation::RightOf
+            })
         } else if clear(dy, dx) {
-            Some(if dy < 0.0 { Relation::Above } else { Relation::Below })
+            Some(if dy < 0.0 {
+                Relation::Above
+            } else {
+                Relation::Below
+            })
         } else {
             None
         }
@@ -286,7 +295,9 @@ impl Scene {
     fn visible_colours(&self) -> Vec<Colour> {
         let stands_out = |colour: &Colour| {
             let tones = self.backdrop.tones;
-            tones.iter().all(|tone| distance(colour.rgb(), *tone) > CONTRAST)
+            tones
+                .iter()
+                .all(|tone| distance(colour.rgb(), *tone) > CONTRAST)
         };
         Colour::ALL.into_iter().filter(stands_out).collect()
     }
@@ -306,7 +317,11 @@ impl Kind {
         let weights = Shape::ALL.iter().map(|shape| shape.weight());
         let at = dice.weighted(weights).unwrap_or(0);
         let shape = Shape::ALL[at]; // a position in ALL
-        let size = if dice.chance(0.55) { Size::Large } else { Size::Small };
+        let size = if dice.chance(0.55) {
+            Size::Large
+        } else {
+            Size::Small
+        };
         let texture = match size {
             // Stripes and dots of a small thing would be finer than the model's patches resolve.
             Size::Small if dice.chance(0.15) => Texture::Outlined,
@@ -399,8 +414,14 @@ impl Print {
         let size = [unit.width() * em / 2.0, unit.height() * em / 2.0];
         let margin = 0.02 * scene.side();
         let centre = [
-            dice.between(size[0] + margin, (w - size[0] - margin).max(size[0] + margin + 0.01)),
-            dice.between(size[1] + margin, (h - size[1] - margin).max(size[1] + margin + 0.01)),
+            dice.between(
+                size[0] + margin,
+                (w - size[0] - margin).max(size[0] + margin + 0.01),
+            ),
+            dice.between(
+                size[1] + margin,
+                (h - size[1] - margin).max(size[1] + margin + 0.01),
+            ),
         ];
         let mut print = Self {
             text,
@@ -427,7 +448,11 @@ impl Print {
 impl Backdrop {
     fn draw(dice: &mut Dice, simple: bool) -> Self {
         let dark = dice.chance(0.3);
-        let tone = if dark { dice.one_of(DARK) } else { dice.one_of(PALE) };
+        let tone = if dark {
+            dice.one_of(DARK)
+        } else {
+            dice.one_of(PALE)
+        };
         let pattern = if simple && dice.chance(0.6) {
             Pattern::Plain
         } else {
@@ -447,7 +472,14 @@ impl Backdrop {
         };
         Self {
             pattern,
-            tones: [tone, if pattern == Pattern::Plain { tone } else { second }],
+            tones: [
+                tone,
+                if pattern == Pattern::Plain {
+                    tone
+                } else {
+                    second
+                },
+            ],
             dark,
             scale,
         }
@@ -482,11 +514,19 @@ impl Finish {
 fn extent(dice: &mut Dice, theme: Theme, limits: Limits) -> (u32, u32) {
     let [low, high] = limits.side;
     let long = dice.from_to(low as usize, high as usize) as f32;
-    let ratio = if dice.chance(0.35) { 1.0 } else { dice.between(0.5, 1.0) };
+    let ratio = if dice.chance(0.35) {
+        1.0
+    } else {
+        dice.between(0.5, 1.0)
+    };
     let (long, short) = (long as u32, (long * ratio).round() as u32);
     // A word in a tall, narrow picture has few pixels for each letter.
     let wide = if theme == Theme::Sign { 0.9 } else { 0.6 };
-    if dice.chance(wide) { (long, short) } else { (short, long) }
+    if dice.chance(wide) {
+        (long, short)
+    } else {
+        (short, long)
+    }
 }
 
 /// A colour near the given one: what people still call by its name.

@@ -14,7 +14,11 @@ const htmlSinks = [
   },
   {
     selector:
-      'CallExpression[callee.property.name=/^(insertAdjacentHTML|createContextualFragment|write|writeln|parseFromString|setHTMLUnsafe)$/]',
+      'CallExpression[callee.property.name=/^(insertAdjacentHTML|createContextualFragment|parseFromString|setHTMLUnsafe)$/]',
+    message: 'Show text as text. HTML enters only through markdown/Markdown.svelte.',
+  },
+  {
+    selector: 'CallExpression[callee.object.name="document"][callee.property.name=/^write/]',
     message: 'Show text as text. HTML enters only through markdown/Markdown.svelte.',
   },
   {

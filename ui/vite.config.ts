@@ -23,5 +23,7 @@ export default defineConfig(({ mode }) => ({
     include: ['src/**/*.test.ts', 'tests/**/*.test.ts'],
     setupFiles: ['tests/setup.ts'],
     css: false,
+    // A busy machine is no failure.
+    testTimeout: 60_000,
   },
 }));

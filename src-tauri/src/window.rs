@@ -4,6 +4,7 @@ use crate::desk::Desk;
 use crate::{menu, place};
 use std::sync::Arc;
 use std::time::Duration;
+use tauri::webview::NewWindowResponse;
 use tauri::window::Color;
 use tauri::{
     AppHandle, DragDropEvent, LogicalPosition, Manager, WebviewUrl, WebviewWindow,
@@ -29,10 +30,12 @@ pub(crate) fn open(handle: &AppHandle, desk: &Arc<Desk>) -> tauri::Result<()> {
         .inner_size(place::SIZE.0, place::SIZE.1)
         .min_inner_size(place::LEAST.0, place::LEAST.1)
         .visible(false)
+        .background_color(if theme == Some(tauri::Theme::Dark) { DARK } else { LIGHT })
         .theme(theme)
         .menu(menu)
         // The page is our own; whatever leads elsewhere leads nowhere.
         .on_navigation(|url| url.scheme() == "tauri" || url.host_str() == Some("tauri.localhost"))
+        .on_new_window(|_, _| NewWindowResponse::Deny)
         .build()?;
     let dark = matches!(window.theme(), Ok(tauri::Theme::Dark));
     let _ = window.set_background_color(Some(if dark { DARK } else { LIGHT }));

@@ -1,53 +1,89 @@
 //! Prints the speed of the linear layer and of attention on this machine.
 //!
-//! `cargo run --release -p visavis-kernels --example gemm [threads]`
+//! `cargo run --release -p visavis-kernels --example gemm [threads [types [rows]]]`, where types
+//! and rows are lists with commas, such as `2 Q4_K,F16 1,577`.
 
 use std::time::Instant;
 
 use visavis_kernels::{
     AttentionShape, DType, Isa, KvSlice, Linear, Mask, Matrix, Storage, ThreadPool, attention,
-    with_isa,
+    quantise_row, with_isa,
 };
 
-/// (rows, out features, in features)
-const SHAPES: &[(usize, usize, usize)] = &[
-    (1, 1024, 1024),
-    (1, 4096, 4096),
-    (1, 11008, 4096),
-    (1, 4096, 11008),
-    (1, 32000, 4096),
-    (4, 4096, 4096),
-    (12, 4096, 4096),
-    (16, 4096, 4096),
-    (128, 4096, 4096),
-    (577, 1024, 1024),
-    (577, 4096, 1024),
-    (577, 1024, 4096),
-    (640, 4096, 4096),
-    (640, 11008, 4096),
-    (640, 4096, 11008),
+/// (out features, in features)
+const LANGUAGE: &[(usize, usize)] = &[(4096, 4096), (11008, 4096), (4096, 11008), (32000, 4096)];
+const VISION: &[(usize, usize)] = &[(1024, 1024), (4096, 1024), (1024, 4096)];
+const TYPES: [DType; 7] = [
+    DType::F32,
+    DType::F16,
+    DType::BF16,
+    DType::Q4_0,
+    DType::Q8_0,
+    DType::Q4K,
+    DType::Q6K,
 ];
-
-fn main() -> Result<(), Failure> {
-    let threads = std::env::args().nth(1).map_or(Ok(0), |t| t.parse())?;
-    let pool = ThreadPool::new(threads)?;
-    for &isa in Isa::available() {
-        println!("{}, {} threads", isa.name(), pool.threads());
-        let run = || pool.install(|| if isa == Isa::Portable { Ok(()) } else { all() });
-        with_isa(isa, run)??;
-    }
-    Ok(())
-}
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
-fn all() -> Result<(), Failure> {
-    for &dtype in &[DType::F32, DType::F16, DType::BF16] {
-        for &(rows, n, k) in SHAPES {
-            linear(dtype, rows, n, k)?;
+fn main() -> Result<(), Failure> {
+    let mut args = std::env::args().skip(1);
+    let threads = args.next().map_or(Ok(0), |t| t.parse())?;
+    let types = args.next().unwrap_or_else(|| "F32,F16,Q4_K,Q6_K".into());
+    let rows = args.next().unwrap_or_else(|| "1,16,128,577".into());
+    let rows = rows
+        .split(',')
+        .map(str::parse)
+        .collect::<Result<Vec<usize>, _>>()?;
+    let pool = ThreadPool::new(threads)?;
+    println!("memory: {:.1} GB/s", stream(pool.threads()));
+    let Some(&isa) = Isa::available().last() else {
+        return Ok(());
+    };
+    println!("{}, {} threads", isa.name(), pool.threads());
+    let run = || pool.install(|| all(&types, &rows));
+    with_isa(isa, run)?
+}
+
+/// Bytes that `threads` threads read from memory in a second, in 10^9.
+fn stream(threads: usize) -> f64 {
+    let data = vec![1_u64; 32 << 20];
+    let t = best(|| {
+        std::thread::scope(|scope| {
+            for part in data.chunks(data.len().div_ceil(threads)) {
+                scope.spawn(move || {
+                    let sums = part.chunks_exact(16).fold([0_u64; 16], |mut sums, c| {
+                        for (sum, v) in sums.iter_mut().zip(c) {
+                            *sum ^= v;
+                        }
+                        sums
+                    });
+                    std::hint::black_box(sums);
+                });
+            }
+        });
+    });
+    data.len() as f64 * 8.0 / t / 1e9
+}
+
+fn all(types: &str, rows: &[usize]) -> Result<(), Failure> {
+    for dtype in TYPES {
+        if !types.split(',').any(|t| t == dtype.name()) {
+            continue;
+        }
+        let shapes = if dtype.is_quantised() {
+            LANGUAGE
+        } else {
+            VISION
+        };
+        for &(n, k) in shapes {
+            for &rows in rows {
+                linear(dtype, rows, n, k)?;
+            }
         }
     }
-    picture();
+    if types.contains("attention") {
+        picture();
+    }
     Ok(())
 }
 
@@ -71,17 +107,20 @@ fn values(n: usize) -> Vec<f32> {
 }
 
 fn linear(dtype: DType, rows: usize, n: usize, k: usize) -> Result<(), Failure> {
-    let bytes = vec![0x3c; n * k * dtype.block_bytes()];
+    let row = k / dtype.block_len() * dtype.block_bytes();
+    let mut one = vec![0; row];
+    quantise_row(dtype, &values(k), &mut one)?;
+    let bytes: Vec<u8> = one.iter().copied().cycle().take(row * n).collect();
     let size = bytes.len() as f64;
     let layer = Linear::new(Matrix::new(Storage::new(bytes), 0, dtype, n, k)?, None)?;
     let (x, mut y) = (values(rows * k), vec![0.0; rows * n]);
     let t = best(|| layer.forward(&x, rows, &mut y));
-    let flops = 2.0 * (rows * n * k) as f64;
+    let work = (rows * n * k) as f64;
     println!(
-        "  {:4} {rows:4} x {k:5} -> {n:5}: {:8.3} ms {:6.1} GFLOP/s {:6.1} GB/s",
+        "  {:4} {rows:4} x {k:5} -> {n:5}: {:8.3} ms {:6.1} GMAC/s {:6.1} GB/s",
         dtype.name(),
         t * 1e3,
-        flops / t / 1e9,
+        work / t / 1e9,
         size / t / 1e9
     );
     Ok(())

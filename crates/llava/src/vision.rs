@@ -88,10 +88,7 @@ impl VisionTower {
         if c.keep_class_token {
             return Ok(x);
         }
-        let (tokens, width) = (c.image_tokens(), c.hidden);
-        let x = x.reshape((pictures, c.positions(), width))?;
-        let x = x.narrow(1, 1, tokens)?.contiguous()?;
-        Ok(x.reshape((pictures * tokens, width))?)
+        ops.drop_class(&x, pictures)
     }
 
     /// Patches, class token first, positions, pre_layrnorm: `(pictures * positions, hidden)`.
@@ -107,15 +104,10 @@ impl VisionTower {
             pictures * patches,
             3 * c.patch_size * c.patch_size,
         )?;
-        let patches =
-            ops.linear(&columns, &self.patch)?
-                .reshape((pictures, patches, c.hidden))?;
-        let class = self.class.reshape((1, 1, c.hidden))?;
-        let class = class.broadcast_as((pictures, 1, c.hidden))?;
-        let x = Tensor::cat(&[&class, &patches], 1)?;
-        let x = x.broadcast_add(&self.positions)?;
+        let patches = ops.linear(&columns, &self.patch)?;
+        let x = ops.join_class(&patches, &self.class, &self.positions, pictures)?;
         ops.layer_norm(
-            &x.reshape((pictures * c.positions(), c.hidden))?,
+            &x,
             &self.pre_norm.weight,
             &self.pre_norm.bias,
             c.layer_norm_eps,

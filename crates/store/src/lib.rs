@@ -33,6 +33,7 @@ pub use messages::{
 pub use models::KnownModel;
 pub use open::{Opened, Store, Whole};
 pub use pictures::{PictureId, PictureRow};
+pub use rescue::Rescued;
 pub use search::{Hit, SearchQuery, TitleHit};
 pub use threads::{Cursor, Thread};
 

@@ -6,10 +6,9 @@
 //! a run repeats to the bit.
 
 use crate::batch::{Batch, Sample};
-use crate::ops::{DeviceOps, HostOps, Parameter, Parameters, Trainable, cross_entropy, splice};
+use crate::ops::{DeviceOps, Graph, HostOps, Parameter, Parameters, Slopes, Trainable};
 use crate::{Error, Result};
-use candle_core::backprop::GradStore;
-use candle_core::{DType, Device, Tensor, Var};
+use candle_core::{DType, Device, Tensor};
 use std::sync::Arc;
 use visavis_kernels::ThreadPool;
 use visavis_llava::checkpoint::Checkpoint;
@@ -63,6 +62,7 @@ pub struct Learner {
     parameters: Vec<Parameter>,
     pools: Vec<ThreadPool>,
     compute: Compute,
+    graph: Graph,
 }
 
 impl Learner {
@@ -77,15 +77,16 @@ impl Learner {
             Device::Cpu => Box::new(HostOps::new(parameters.clone())),
             card => Box::new(DeviceOps::new(parameters.clone(), card.clone(), DType::BF16)),
         };
+        let graph = if device.is_cpu() { Graph::Tape } else { Graph::Candle };
         let model = Model::build(checkpoint, choice, ops, &Silent)?;
-        Self::with_model(model, &parameters, compute)
+        Self::with_model(model, graph, &parameters, compute)
     }
 
     /// As [`Learner::open`], for a model over given operations (tests compare two kinds).
     ///
     /// # Errors
     /// When nothing would learn, or the threads cannot be had.
-    pub fn with_model(model: Model, parameters: &Parameters, compute: Compute) -> Result<Self> {
+    pub fn with_model(model: Model, graph: Graph, parameters: &Parameters, compute: Compute) -> Result<Self> {
         let parameters = parameters.all();
         if parameters.is_empty() {
             return Err(Error::Setting(
@@ -98,7 +99,7 @@ impl Learner {
             .map(|_| ThreadPool::new(each))
             .collect::<std::result::Result<_, _>>()
             .map_err(|e| Error::Setting(e.to_string()))?;
-        Ok(Self { model, parameters, pools, compute })
+        Ok(Self { model, parameters, pools, compute, graph })
     }
 
     /// The variables, in name order.
@@ -123,7 +124,7 @@ impl Learner {
     pub fn gradients(&self, samples: &[Sample]) -> Result<Gradients> {
         let image_tokens = self.model.image_tokens();
         let limit = self.compute.limit.min(self.model.config().context);
-        let host = self.compute.device == DeviceChoice::Cpu;
+        let host = self.graph == Graph::Tape;
         let parts = if host { self.pools.len() } else { 1 };
         let batches: Vec<Batch> = split(samples, parts, image_tokens)
             .into_iter()
@@ -160,60 +161,52 @@ impl Learner {
     /// Sum of the losses times `share`, and the gradients of that.
     fn shard(&self, batch: &Batch, share: f64) -> Result<(f64, Vec<Option<Tensor>>)> {
         let mut gradients: Vec<Option<Tensor>> = self.parameters.iter().map(|_| None).collect();
-        let first = self.rows(batch)?;
+        let layer = |x: &Tensor, n: usize| -> Result<Tensor> { Ok(self.model.layer(n, x, &batch.lengths)?) };
+        let layers = self.model.layers();
         if !self.compute.recompute {
-            let mut x = first;
-            for layer in 0..self.model.layers() {
-                x = self.model.layer(layer, &x, &batch.lengths)?;
-            }
-            let (loss, back) = self.head(&x, batch, share, &mut gradients)?;
-            self.collect(&back.backward()?, &mut gradients)?;
+            let record = self.graph.record(None, |_| {
+                (0..layers).try_fold(self.rows(batch)?, |x, n| layer(&x, n))
+            })?;
+            let (loss, dx) = self.head(&record.result, batch, share, &mut gradients)?;
+            self.collect(record.backward(&dx)?, &mut gradients)?;
             return Ok((loss, gradients));
         }
-        // Only the inputs of the layers are kept.
-        let mut inputs = vec![first.detach()];
-        for layer in 0..self.model.layers() {
-            let x = Var::from_tensor(inputs.last().unwrap_or(&first))?;
-            inputs.push(self.model.layer(layer, x.as_tensor(), &batch.lengths)?.detach());
+        // Only the inputs of the layers are kept; each layer runs again on the way back.
+        let first = self.graph.record(None, |_| self.rows(batch))?;
+        let mut inputs = vec![first.result.detach()];
+        for n in 0..layers {
+            let x = inputs.last().unwrap_or(&first.result);
+            let next = layer(x, n)?.detach();
+            inputs.push(next);
         }
-        let top = Var::from_tensor(&inputs.pop().unwrap_or(first.detach()))?;
-        let (loss, back) = self.head(top.as_tensor(), batch, share, &mut gradients)?;
-        let store = back.backward()?;
-        self.collect(&store, &mut gradients)?;
-        let mut dx = store.get(&top).cloned();
-        for (layer, input) in inputs.iter().enumerate().rev() {
-            let Some(dy) = dx else { break };
-            let x = Var::from_tensor(input)?;
-            let y = self.model.layer(layer, x.as_tensor(), &batch.lengths)?;
-            let store = (y * dy)?.sum_all()?.backward()?;
-            self.collect(&store, &mut gradients)?;
-            dx = store.get(&x).cloned();
+        let top = inputs.pop().unwrap_or(first.result.detach());
+        let (loss, mut dx) = self.head(&top, batch, share, &mut gradients)?;
+        for (n, input) in inputs.iter().enumerate().rev() {
+            let record = self.graph.record(Some(input), |x| layer(x, n))?;
+            let leaf = record.leaf.clone();
+            let mut slopes = record.backward(&dx)?;
+            dx = match leaf.map(|leaf| slopes.take(&leaf)).transpose()?.flatten() {
+                Some(slope) => slope,
+                None => dx.zeros_like()?,
+            };
+            self.collect(slopes, &mut gradients)?;
         }
-        if let Some(dy) = dx.filter(|_| first.track_op()) {
-            self.collect(&(first * dy)?.sum_all()?.backward()?, &mut gradients)?;
-        }
+        self.collect(first.backward(&dx)?, &mut gradients)?;
         Ok((loss, gradients))
     }
 
     /// The decoder's input: `(rows, hidden)`.
     fn rows(&self, batch: &Batch) -> Result<Tensor> {
         let text = self.model.embed_ids(&batch.ids)?;
-        let select = |x: &Tensor| -> Result<Tensor> {
-            Ok(x.index_select(&Tensor::new(batch.order.as_slice(), x.device())?, 0)?)
-        };
         if batch.pixels.is_empty() {
-            let whole = batch.len() == batch.ids.len();
-            return if whole { Ok(text) } else { select(&text) };
+            return self.graph.splice(&text, None, &batch.order);
         }
         let pictures = self.model.connect(&self.model.features(&batch.pixels)?)?;
-        if text.device().is_cpu() && text.dtype() == DType::F32 {
-            return Ok(splice(&text, &pictures, &batch.order)?);
-        }
-        select(&Tensor::cat(&[text, pictures], 0)?)
+        self.graph.splice(&text, Some(&pictures), &batch.order)
     }
 
-    /// The loss, and a scalar whose backward pass brings its gradient to `x` and what is before.
-    /// Where all logits at once would be too many, the output matrix's gradients are made here.
+    /// The loss, and its gradient by the rows `x` after the last layer. Logits are made for rows
+    /// that predict something only, and not for all of those at once where they would be many.
     fn head(
         &self,
         x: &Tensor,
@@ -222,36 +215,33 @@ impl Learner {
         gradients: &mut [Option<Tensor>],
     ) -> Result<(f64, Tensor)> {
         let rows = Tensor::new(batch.rows.as_slice(), x.device())?;
-        let x = x.index_select(&rows, 0)?;
+        let chosen = x.detach().index_select(&rows, 0)?;
         let at_once = (LOGITS / self.model.config().language.vocab_rows).max(1);
-        let loss = |x: &Tensor, targets: &[u32]| -> Result<(f64, Tensor)> {
-            let loss = (cross_entropy(&self.model.row_logits(x)?, targets)? * share)?;
-            Ok((f64::from(loss.to_scalar::<f32>()?), loss))
-        };
-        if batch.targets.len() <= at_once {
-            return loss(&x, &batch.targets);
-        }
         let mut total = 0.0;
         let mut slopes = Vec::new();
         for (part, targets) in batch.targets.chunks(at_once).enumerate() {
-            let leaf = Var::from_tensor(&x.narrow(0, part * at_once, targets.len())?)?;
-            let (value, back) = loss(leaf.as_tensor(), targets)?;
-            total += value;
-            let store = back.backward()?;
-            self.collect(&store, gradients)?;
-            slopes.push(match store.get(&leaf) {
-                Some(slope) => slope.clone(),
-                None => leaf.zeros_like()?,
+            let part = chosen.narrow(0, part * at_once, targets.len())?.contiguous()?;
+            let record = self.graph.record(Some(&part), |x| {
+                self.graph.cross_entropy(&self.model.row_logits(x)?, targets)
+            })?;
+            total += f64::from(record.result.to_scalar::<f32>()?) * share;
+            let leaf = record.leaf.clone();
+            let mut back = record.backward(&Tensor::new(share as f32, x.device())?)?;
+            slopes.push(match leaf.map(|leaf| back.take(&leaf)).transpose()?.flatten() {
+                Some(slope) => slope,
+                None => part.zeros_like()?,
             });
+            self.collect(back, gradients)?;
         }
-        Ok((total, (x * Tensor::cat(&slopes, 0)?)?.sum_all()?))
+        let dx = x.zeros_like()?.index_add(&rows, &Tensor::cat(&slopes, 0)?, 0)?;
+        Ok((total, dx))
     }
 
-    /// Adds the variables' gradients in `store`.
-    fn collect(&self, store: &GradStore, gradients: &mut [Option<Tensor>]) -> Result<()> {
+    /// Adds the variables' gradients in `slopes`.
+    fn collect(&self, mut slopes: Slopes, gradients: &mut [Option<Tensor>]) -> Result<()> {
         for (parameter, slot) in self.parameters.iter().zip(gradients) {
-            if let Some(gradient) = store.get(&parameter.var) {
-                add(slot, gradient)?;
+            if let Some(gradient) = slopes.take(parameter.var.as_tensor())? {
+                add(slot, &gradient)?;
             }
         }
         Ok(())
@@ -286,7 +276,7 @@ impl Gradients {
 
 fn add(slot: &mut Option<Tensor>, value: &Tensor) -> Result<()> {
     *slot = Some(match slot.take() {
-        Some(sum) => (sum + value)?,
+        Some(sum) => crate::ops::sum(&sum, value)?,
         None => value.clone(),
     });
     Ok(())

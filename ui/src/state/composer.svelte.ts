@@ -71,6 +71,8 @@ class Composer {
   private thread: ThreadId | null = null;
   private timer = 0;
   private reading = 0;
+  /** Whether the backend was asked to look ahead, and not told to stop. */
+  private looking = false;
   /** The draft that waits while a question is worded anew. */
   private parked: Draft | null = null;
 
@@ -200,6 +202,8 @@ class Composer {
   }
 
   private sent(text: string): void {
+    // The question takes the place of the reading ahead.
+    this.looking = false;
     // What was typed after sending stays.
     const rest = this.text === text ? '' : this.text;
     const draft = this.parked;
@@ -252,14 +256,15 @@ class Composer {
   /** Has the pictures looked at while the person types. */
   private readAhead(): void {
     const mine = ++this.reading;
-    const was = this.ahead !== null || this.aheadReady;
     this.ahead = null;
     this.aheadReady = false;
     if (!app.settings.readAhead || app.model.type === 'none') return;
     if (!this.pictures.length) {
-      if (was && !this.sending) call('read_ahead_stop', {}).catch(report);
+      if (this.looking) call('read_ahead_stop', {}).catch(report);
+      this.looking = false;
       return;
     }
+    this.looking = true;
     const replaces = this.editing?.id ?? null;
     const question = { thread: this.thread, replaces, pictures: refs(this.pictures) };
     // Reading ahead that fails is no reason to trouble anyone: the question will say.

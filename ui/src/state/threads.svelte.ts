@@ -152,7 +152,8 @@ export function titleOf(thread: { title: string }): string {
 
 /** Today's threads, yesterday's, ...: pinned ones first. Empty groups are left out. */
 export function group(all: readonly ThreadSummary[], now: number): Group[] {
-  const midnight = new Date(now).setHours(0, 0, 0, 0);
+  const day = new Date(now);
+  const midnight = new Date(day.getFullYear(), day.getMonth(), day.getDate()).getTime();
   const groups: Group[] = [];
   for (const thread of all) {
     const title = thread.pinned ? t('threads.pinned') : nameOfDay(thread.updatedAt, midnight);

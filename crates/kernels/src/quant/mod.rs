@@ -2,17 +2,24 @@
 //!
 //! A row is cut into blocks of 32 or 256 values; a block has one or two 16-bit scales and a few
 //! bits a value. The layouts and the order of the f32 operations are ggml's, so that a decoded
-//! value has the same bits as there (`tests/golden/gguf_blocks.py`). Everything here is portable
-//! and plain: it defines what the fast kernels must compute.
+//! value has the same bits as there (`tests/golden/gguf_blocks.py`). Decoding and encoding are plain
+//! and define what a weight is; the linear layer multiplies in integers (`linear`).
 
+mod activations;
 mod encode;
 mod encode_k;
+mod integers;
 pub(crate) mod legacy;
 mod linear;
+mod many;
+mod one;
+mod panel;
 pub(crate) mod super_blocks;
+mod tile;
 
 pub use encode::quantise_row;
 pub(crate) use linear::forward;
+use linear::{Product, Weights, column, prefetch};
 
 use crate::DType;
 use legacy::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};

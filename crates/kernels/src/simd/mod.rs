@@ -7,14 +7,23 @@
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
+mod avx2_ints;
+#[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512_ints;
 mod element;
+mod ints;
 mod lanes;
 #[cfg(target_arch = "aarch64")]
 mod neon;
+#[cfg(target_arch = "aarch64")]
+mod neon_ints;
 mod portable;
+mod portable_ints;
 
 pub(crate) use element::{Bf16, Element, F16, F32};
+pub(crate) use ints::{Bytes, Ints, Step, place};
 pub(crate) use lanes::{Fold, Map, Map2, add_into, fold, map, map2};
 
 use crate::isa::{Isa, Level};
@@ -23,7 +32,7 @@ use crate::isa::{Isa, Level};
 compile_error!("weights are little-endian and are read where they lie");
 
 /// Vectors of f32. All operations round to nearest even; none is reordered by the compiler.
-pub(crate) trait Simd: Copy {
+pub(crate) trait Simd: Ints {
     /// One vector.
     type V: Copy;
     /// Values in a vector, at most 16.
@@ -130,6 +139,30 @@ pub(crate) fn dispatch<K: Kernel>(level: Level, kernel: K) -> K::Out {
         #[cfg(target_arch = "aarch64")]
         // SAFETY: as above; besides, every 64-bit ARM has it.
         Isa::Neon => unsafe { neon::enter(kernel) },
+        _ => kernel.run(portable::Portable),
+    }
+}
+
+/// Work on the blocks of quantised weights, compiled once for each instruction set that differs
+/// there. The rule about inlining is that of [`Kernel`].
+pub(crate) trait BlockKernel {
+    /// What the work gives.
+    type Out;
+    /// Does the work.
+    fn run<B: Bytes>(self, b: B) -> Self::Out;
+}
+
+/// Runs `kernel` with the instruction set of `level`, or with AVX2 where that is AVX-512.
+#[inline]
+pub(crate) fn dispatch_blocks<K: BlockKernel>(level: Level, kernel: K) -> K::Out {
+    match level.isa() {
+        #[cfg(target_arch = "x86_64")]
+        // SAFETY: a `Level` exists only for an instruction set that was found, and AVX-512 is
+        // reported only where AVX2, FMA and F16C are.
+        Isa::Avx2 | Isa::Avx512 => unsafe { avx2::enter_blocks(kernel) },
+        #[cfg(target_arch = "aarch64")]
+        // SAFETY: every 64-bit ARM has it.
+        Isa::Neon => unsafe { neon::enter_blocks(kernel) },
         _ => kernel.run(portable::Portable),
     }
 }

@@ -3,7 +3,7 @@
 use std::arch::aarch64::*;
 use std::arch::asm;
 
-use super::{Kernel, Simd};
+use super::{BlockKernel, Kernel, Simd};
 
 /// Proof of NEON.
 #[derive(Clone, Copy)]
@@ -13,6 +13,13 @@ pub(crate) struct Neon(());
 /// The processor has NEON.
 #[target_feature(enable = "neon")]
 pub(super) unsafe fn enter<K: Kernel>(kernel: K) -> K::Out {
+    kernel.run(Neon(()))
+}
+
+/// # Safety
+/// The processor has NEON.
+#[target_feature(enable = "neon")]
+pub(super) unsafe fn enter_blocks<K: BlockKernel>(kernel: K) -> K::Out {
     kernel.run(Neon(()))
 }
 

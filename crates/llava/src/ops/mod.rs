@@ -136,6 +136,35 @@ pub trait Ops: Send + Sync {
         parts: usize,
     ) -> Result<Tensor>;
 
+    /// The class token before each picture's patches, positions added to both:
+    /// `(pictures * patches, hidden)` to `(pictures * (patches + 1), hidden)`; class is `(hidden)`,
+    /// positions `(patches + 1, hidden)`.
+    fn join_class(
+        &self,
+        patches: &Tensor,
+        class: &Tensor,
+        positions: &Tensor,
+        pictures: usize,
+    ) -> Result<Tensor> {
+        let (each, width) = positions.dims2()?;
+        let patches = patches.reshape((pictures, each - 1, width))?;
+        let class = class
+            .reshape((1, 1, width))?
+            .broadcast_as((pictures, 1, width))?;
+        let x = Tensor::cat(&[&class, &patches], 1)?.broadcast_add(positions)?;
+        Ok(x.reshape((pictures * each, width))?)
+    }
+
+    /// Each picture's rows without the first: `(pictures * positions, hidden)` to
+    /// `(pictures * (positions - 1), hidden)`.
+    fn drop_class(&self, x: &Tensor, pictures: usize) -> Result<Tensor> {
+        let (rows, width) = x.dims2()?;
+        let each = rows / pictures.max(1);
+        let x = x.reshape((pictures, each, width))?;
+        let x = x.narrow(1, 1, each.saturating_sub(1))?.contiguous()?;
+        Ok(x.reshape((rows - pictures, width))?)
+    }
+
     /// A result as host data, rows in order.
     fn to_host(&self, x: &Tensor) -> Result<Vec<f32>>;
 }

@@ -1,16 +1,13 @@
-//! The processor: nodes of candle's graph whose arithmetic is ours.
+//! The processor: our kernels, recorded on our tape.
 
-use super::Parameters;
-use super::nodes::{
-    AddNode, Activation, ActivationNode, AttentionNode, EmbedNode, EntropyNode, FrozenLinear, LayerNormNode,
-    LinearNode, RmsNormNode, RopeNode, SiluMulNode, SpliceNode,
-};
-use candle_core::{DType, Device, Tensor};
+use super::nodes::{self, Activation, Attention};
+use super::{Parameters, tape};
+use candle_core::{Device, Tensor};
 use std::sync::Arc;
 use visavis_kernels::AttentionShape;
 use visavis_llava::cache::LayerCache;
 use visavis_llava::checkpoint::{RopeLayout, Weights};
-use visavis_llava::ops::{self as seam, Heads, Ops, Rope, Segment, Weight, adapted};
+use visavis_llava::ops::{self as seam, Heads, Ops, Rope, Segment, Weight};
 use visavis_llava::{Error, Result};
 
 /// Differentiable operations on the processor, in f32. Frozen weights stay in their map.
@@ -78,46 +75,56 @@ impl Ops for HostOps {
     }
 
     fn embed(&self, table: &Weight, ids: &[u32]) -> Result<Tensor> {
-        let Weight::Tensor { weight, .. } = table else {
-            return self.frozen.embed(table, ids);
-        };
-        Ok(weight.apply_op1(EmbedNode { ids: ids.into() })?)
+        match table {
+            Weight::Tensor { weight, .. } => Ok(nodes::embed(weight, ids)?),
+            frozen => self.frozen.embed(frozen, ids),
+        }
     }
 
     fn linear(&self, x: &Tensor, weight: &Weight) -> Result<Tensor> {
         let x = x.contiguous()?;
         Ok(match weight {
-            Weight::Tensor { weight, bias: None } => x.apply_op2(weight, LinearNode)?,
-            Weight::Tensor { weight, bias: Some(bias) } => x.apply_op3(weight, bias, LinearNode)?,
-            Weight::Mapped(linear) if x.track_op() => x.apply_op1(FrozenLinear(linear.clone()))?,
+            Weight::Tensor { weight, bias } => nodes::linear(&x, weight, bias.as_ref())?,
+            Weight::Mapped(layer) if tape::tracks(&x) => nodes::frozen_linear(&x, layer)?,
             Weight::Mapped(_) => self.frozen.linear(&x, weight)?,
-            Weight::Adapted { base, down, up, scale } => adapted(self, &x, base, [down, up], *scale)?,
+            Weight::Adapted { base, down, up, scale } => {
+                let update = self.linear(&self.linear(&x, down)?, up)?;
+                let update = nodes::scale(&update, *scale as f32)?;
+                nodes::add(&self.linear(&x, base)?, &update)?
+            }
         })
     }
 
     fn rms_norm(&self, x: &Tensor, weight: &Tensor, eps: f64) -> Result<Tensor> {
-        Ok(x.contiguous()?.apply_op2(weight, RmsNormNode { eps: eps as f32 })?)
+        Ok(nodes::rms_norm(&x.contiguous()?, weight, eps as f32)?)
     }
 
     fn layer_norm(&self, x: &Tensor, weight: &Tensor, bias: &Tensor, eps: f64) -> Result<Tensor> {
-        let node = LayerNormNode { eps: eps as f32 };
-        Ok(x.contiguous()?.apply_op3(weight, bias, node)?)
+        Ok(nodes::layer_norm(&x.contiguous()?, weight, bias, eps as f32)?)
     }
 
     fn quick_gelu(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.contiguous()?.apply_op1(ActivationNode(Activation::QuickGelu))?)
+        Ok(nodes::activation(&x.contiguous()?, Activation::QuickGelu)?)
     }
 
     fn gelu(&self, x: &Tensor) -> Result<Tensor> {
-        Ok(x.contiguous()?.apply_op1(ActivationNode(Activation::Gelu))?)
+        Ok(nodes::activation(&x.contiguous()?, Activation::Gelu)?)
     }
 
     fn silu_mul(&self, gate: &Tensor, up: &Tensor) -> Result<Tensor> {
-        Ok(gate.contiguous()?.apply_op2(&up.contiguous()?, SiluMulNode)?)
+        Ok(nodes::silu_mul(&gate.contiguous()?, &up.contiguous()?)?)
     }
 
     fn add(&self, a: &Tensor, b: &Tensor) -> Result<Tensor> {
-        Ok(a.contiguous()?.apply_op2(&b.contiguous()?, AddNode)?)
+        Ok(nodes::add(&a.contiguous()?, &b.contiguous()?)?)
+    }
+
+    fn join_class(&self, patches: &Tensor, class: &Tensor, positions: &Tensor, pictures: usize) -> Result<Tensor> {
+        Ok(nodes::join_class(&patches.contiguous()?, class, positions, pictures)?)
+    }
+
+    fn drop_class(&self, x: &Tensor, pictures: usize) -> Result<Tensor> {
+        Ok(nodes::drop_class(&x.contiguous()?, pictures)?)
     }
 
     fn rope(&self, x: &Tensor, dim: usize, rope: &Rope, positions: &[u32]) -> Result<Tensor> {
@@ -126,8 +133,7 @@ impl Ops for HostOps {
                 "training needs a model in safetensors files, not GGUF".into(),
             ));
         }
-        let node = RopeNode { table: rope.table.clone(), positions: positions.into() };
-        Ok(x.contiguous()?.apply_op1(node)?)
+        Ok(nodes::rope(&x.contiguous()?, &rope.table, positions)?)
     }
 
     fn attend(
@@ -169,29 +175,8 @@ fn attention(
         head_dim: heads.dim,
     };
     let scale = 1.0 / (heads.dim as f32).sqrt();
-    let node = AttentionNode { lengths, causal, shape, scale };
-    Ok(q.contiguous()?.apply_op3(&k.contiguous()?, &v.contiguous()?, node)?)
-}
-
-/// Rows of `text` and, after them in numbering, of `pictures`, in the order of `order`: each row
-/// is taken at most once.
-///
-/// # Errors
-/// When a number is past the rows.
-pub fn splice(text: &Tensor, pictures: &Tensor, order: &[u32]) -> candle_core::Result<Tensor> {
-    let node = SpliceNode { order: order.into() };
-    text.contiguous()?.apply_op2(&pictures.contiguous()?, node)
-}
-
-/// Cross-entropy of each row of `logits` (rows, columns) against its target, summed: a scalar.
-///
-/// # Errors
-/// When a target is not a column.
-pub fn cross_entropy(logits: &Tensor, targets: &[u32]) -> candle_core::Result<Tensor> {
-    if logits.dtype() == DType::F32 && logits.device().is_cpu() {
-        return logits.contiguous()?.apply_op1(EntropyNode::new(targets));
-    }
-    super::device::cross_entropy(logits, targets)
+    let attention = Attention { lengths, causal, shape, scale };
+    Ok(attention.run(&q.contiguous()?, &k.contiguous()?, &v.contiguous()?)?)
 }
 
 /// A failure of this crate inside the seam.

@@ -1,6 +1,6 @@
 //! The values of tensors on the processor, without copying.
 
-use candle_core::{CpuStorage, Device, Error, Layout, Result, Storage, Tensor};
+use candle_core::{CpuStorage, Error, Layout, Result, Storage, Tensor};
 
 /// The values behind a storage that must be contiguous f32.
 pub(super) fn of<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
@@ -27,9 +27,4 @@ pub(crate) fn with<const N: usize, R>(
         *slot = of(storage, layout)?;
     }
     Ok(f(slices))
-}
-
-/// A tensor of the processor with the shape of `like`.
-pub(super) fn tensor_like(values: Vec<f32>, like: &Tensor) -> Result<Tensor> {
-    Tensor::from_vec(values, like.shape(), &Device::Cpu)
 }

@@ -43,6 +43,8 @@ pub struct Evaluation<'a> {
     pub device: DeviceChoice,
     /// Whether the held-out loss is measured too.
     pub loss: bool,
+    /// Tokens an answer may have at most.
+    pub max_tokens: usize,
 }
 
 /// Gets a question's picture.
@@ -105,7 +107,9 @@ impl Evaluation<'_> {
         let mut loading = engine.load(model.to_owned(), self.device);
         loaded(&engine, &mut loading, watcher)?;
         let total = self.questions.len();
-        Asker::new(&engine).ask(self.questions, pictures, &mut |done| {
+        let mut asker = Asker::new(&engine);
+        asker.max_tokens = self.max_tokens;
+        asker.ask(self.questions, pictures, &mut |done| {
             watcher(Progress::Asking { done, total })
         })
     }

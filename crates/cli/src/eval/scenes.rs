@@ -16,6 +16,7 @@ use std::sync::Arc;
 use visavis_engine::RequestPicture;
 use visavis_eval::card::{About, Lesson, Report, practice_card};
 use visavis_eval::question::{Question, write_lines};
+use visavis_eval::score::Score;
 use visavis_eval::summary::Summary;
 use visavis_eval::{Answered, Evaluation, run};
 use visavis_llava::checkpoint;
@@ -31,6 +32,7 @@ pub(crate) struct ScenesJob {
     pub(crate) seed: u64,
     pub(crate) loss: bool,
     pub(crate) device: DeviceChoice,
+    pub(crate) max_tokens: usize,
     pub(crate) answers: Option<PathBuf>,
     pub(crate) card: Option<PathBuf>,
     pub(crate) about: Option<PathBuf>,
@@ -50,8 +52,11 @@ struct Story {
 struct Line<'a> {
     #[serde(flatten)]
     question: &'a Question,
-    #[serde(flatten)]
-    answered: &'a Answered,
+    /// What the model said. (`answer` is the right one.)
+    said: &'a str,
+    score: Score,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 /// Runs the command.
@@ -75,7 +80,12 @@ pub(crate) fn run(job: &ScenesJob, common: Common) -> Result<Outcome, Failure> {
             .questions
             .iter()
             .zip(&answers)
-            .map(|(question, answered)| Line { question, answered })
+            .map(|(question, answered)| Line {
+                question,
+                said: &answered.text,
+                score: answered.score,
+                error: answered.error.as_deref(),
+            })
             .collect();
         write_lines(path, &lines).map_err(failed)?;
     }
@@ -176,6 +186,7 @@ impl Paper {
             questions: &self.questions,
             device: job.device,
             loss: job.loss,
+            max_tokens: job.max_tokens,
         };
         let mut watcher = |at| {
             match at {

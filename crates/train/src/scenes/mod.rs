@@ -10,6 +10,7 @@
 
 pub mod attributes;
 pub mod dice;
+mod drawing;
 mod exam;
 mod lettering;
 pub mod mix;
@@ -28,8 +29,9 @@ pub use talk::Turn;
 
 use attributes::Language;
 use dice::Dice;
+use drawing::Limits;
 use image::RgbImage;
-use scene::{Limits, Scene};
+use scene::Scene;
 
 /// Which part of the data a sample belongs to.
 #[derive(

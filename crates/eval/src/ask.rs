@@ -67,7 +67,9 @@ impl<'a> Asker<'a> {
         let mut waiting = questions.iter();
         loop {
             while open.len() < self.window.max(1) {
-                let Some(question) = waiting.next() else { break };
+                let Some(question) = waiting.next() else {
+                    break;
+                };
                 let request = self.request(question, picture(question)?);
                 open.push_back((question, self.engine.submit(request)));
             }

@@ -65,7 +65,11 @@ const SHORT: [&str; 6] = ["colour", "shape", "yes_no", "size", "counting", "posi
 impl Run {
     /// Words of an answer to a short question, on average.
     pub fn short_words(&self) -> Option<f64> {
-        mean(self.english().filter(|r| SHORT.contains(&r.category.as_str())), |r| r.words)
+        mean(
+            self.english()
+                .filter(|r| SHORT.contains(&r.category.as_str())),
+            |r| r.words,
+        )
     }
 
     /// Words of an answer in a chat, on average.
@@ -80,7 +84,10 @@ impl Run {
 
 fn mean<'a>(rows: impl Iterator<Item = &'a Row>, value: impl Fn(&Row) -> f64) -> Option<f64> {
     let (sum, count) = rows.fold((0.0, 0usize), |(sum, count), row| {
-        (sum + value(row) * row.questions as f64, count + row.questions)
+        (
+            sum + value(row) * row.questions as f64,
+            count + row.questions,
+        )
     });
     (count > 0).then(|| sum / count as f64)
 }
@@ -147,7 +154,12 @@ fn results(card: &mut String, summary: &Summary) {
             Some(false) => "**short**",
             None => "",
         };
-        line!(card, "| {} | {} | {measured} | {mark} |", outcome.name, outcome.target);
+        line!(
+            card,
+            "| {} | {} | {measured} | {mark} |",
+            outcome.name,
+            outcome.target
+        );
     }
     line!(card);
 }
@@ -184,7 +196,10 @@ fn categories(card: &mut String, summary: &Summary) {
         summary.questions
     );
     line!(card);
-    line!(card, "| kind | language | questions | score | new pairs | in the asked form | words |");
+    line!(
+        card,
+        "| kind | language | questions | score | new pairs | in the asked form | words |"
+    );
     line!(card, "|---|---|---|---|---|---|---|");
     for row in &summary.rows {
         let unseen = match row.unseen_score {
@@ -217,7 +232,10 @@ fn presence(card: &mut String, summary: &Summary) {
     }
     line!(card, "## Is it there? (as POPE asks)");
     line!(card);
-    line!(card, "| negatives | accuracy | precision | recall | F1 | answers yes |");
+    line!(
+        card,
+        "| negatives | accuracy | precision | recall | F1 | answers yes |"
+    );
     line!(card, "|---|---|---|---|---|---|");
     for pope in &summary.pope {
         let table = &pope.table;
@@ -244,7 +262,9 @@ fn formats(card: &mut String, report: &Report) {
     line!(card, "| format | bytes | score | held-out loss |");
     line!(card, "|---|---|---|---|");
     for summary in std::iter::once(&report.summary).chain(&report.formats) {
-        let loss = summary.loss.map_or_else(String::new, |loss| format!("{:.4}", loss.mean));
+        let loss = summary
+            .loss
+            .map_or_else(String::new, |loss| format!("{:.4}", loss.mean));
         line!(
             card,
             "| {} | {} | {} | {loss} |",
@@ -275,7 +295,10 @@ fn lessons(card: &mut String, lessons: &[Lesson]) {
         line!(card);
         line!(card, "**{}.** The paper: {}", lesson.name, lesson.paper);
         line!(card);
-        line!(card, "| | score | held-out loss | words, short | words, chat |");
+        line!(
+            card,
+            "| | score | held-out loss | words, short | words, chat |"
+        );
         line!(card, "|---|---|---|---|---|");
         for run in &lesson.runs {
             let number = |value: Option<f64>, digits: usize| {
@@ -345,7 +368,12 @@ mod tests {
 
     #[test]
     fn thousands() {
-        let cases = [(0, "0"), (999, "999"), (1000, "1,000"), (12_345_678, "12,345,678")];
+        let cases = [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (12_345_678, "12,345,678"),
+        ];
         for (count, text) in cases {
             assert_eq!(grouped(count), text);
         }

@@ -76,10 +76,13 @@ fn sequence(
     let whole = ids(vec![asked.clone(), answered])?;
     let asked = ids(vec![asked])?;
     // The answer's first piece holds the space before it, so the question's pieces are its prefix.
-    let answer = whole.strip_prefix(asked.as_slice()).ok_or_else(|| Error::Question {
-        id: question.question_id.clone(),
-        reason: "the tokenizer joins the question and the answer; its loss cannot be told".into(),
-    })?;
+    let answer = whole
+        .strip_prefix(asked.as_slice())
+        .ok_or_else(|| Error::Question {
+            id: question.question_id.clone(),
+            reason: "the tokenizer joins the question and the answer; its loss cannot be told"
+                .into(),
+        })?;
     let mut targets: Vec<u32> = answer.iter().filter_map(id).collect();
     targets.push(model.tokenizer().eos());
     let rgb = Arc::unwrap_or_clone(picture.rgb);
@@ -124,7 +127,9 @@ fn follow(model: &Model, sequences: &mut [Sequence], watch: &dyn Watch) -> Resul
             let Some(target) = sequence.targets.get(position) else {
                 continue;
             };
-            let before = position.checked_sub(1).and_then(|at| sequence.targets.get(at));
+            let before = position
+                .checked_sub(1)
+                .and_then(|at| sequence.targets.get(at));
             let input = match before {
                 None => std::mem::take(&mut sequence.prompt),
                 Some(id) => vec![Input::Tokens(vec![*id])],

@@ -182,11 +182,20 @@ mod tests {
         let path = folder.path().join("questions.jsonl");
         let form = serde_json::json!({"a": "b"});
         let all = [
-            Expected::Words { answers: vec!["Red".into()] },
+            Expected::Words {
+                answers: vec!["Red".into()],
+            },
             Expected::YesNo { yes: true },
-            Expected::Letter { letter: 'B', options: 3 },
-            Expected::Box { bounds: SquareBox::new(0.1, 0.2, 0.3, 0.4) },
-            Expected::Form { form: form.as_object().unwrap().clone() },
+            Expected::Letter {
+                letter: 'B',
+                options: 3,
+            },
+            Expected::Box {
+                bounds: SquareBox::new(0.1, 0.2, 0.3, 0.4),
+            },
+            Expected::Form {
+                form: form.as_object().unwrap().clone(),
+            },
             Expected::MayDecline { answer: None },
         ]
         .map(question);
@@ -201,6 +210,11 @@ mod tests {
         std::fs::write(&path, "\n{\"question_id\": 1}\n").unwrap();
         let error = read(&path).unwrap_err().to_string();
         assert!(error.contains("line 2"), "{error}");
-        assert!(read(&folder.path().join("none")).unwrap_err().to_string().contains("none"));
+        assert!(
+            read(&folder.path().join("none"))
+                .unwrap_err()
+                .to_string()
+                .contains("none")
+        );
     }
 }

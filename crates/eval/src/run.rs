@@ -7,7 +7,9 @@ use crate::summary::Summary;
 use crate::{Error, Result};
 use std::path::Path;
 use std::time::Instant;
-use visavis_engine::{EngineHandle, EngineOptions, Event, EventStream, Failure, FailureCode, RequestPicture};
+use visavis_engine::{
+    EngineHandle, EngineOptions, Event, EventStream, Failure, FailureCode, RequestPicture,
+};
 use visavis_llava::device::DeviceChoice;
 use visavis_llava::watch::Interrupted;
 use visavis_llava::{Model, Stage, checkpoint};
@@ -41,6 +43,8 @@ pub struct Evaluation<'a> {
     pub device: DeviceChoice,
     /// Whether the held-out loss is measured too.
     pub loss: bool,
+    /// Tokens an answer may have at most.
+    pub max_tokens: usize,
 }
 
 /// Gets a question's picture.
@@ -103,7 +107,9 @@ impl Evaluation<'_> {
         let mut loading = engine.load(model.to_owned(), self.device);
         loaded(&engine, &mut loading, watcher)?;
         let total = self.questions.len();
-        Asker::new(&engine).ask(self.questions, pictures, &mut |done| {
+        let mut asker = Asker::new(&engine);
+        asker.max_tokens = self.max_tokens;
+        asker.ask(self.questions, pictures, &mut |done| {
             watcher(Progress::Asking { done, total })
         })
     }

@@ -110,8 +110,16 @@ impl Summary {
 
     /// The mean over all questions.
     pub fn score(&self) -> f64 {
-        let sum: f64 = self.rows.iter().map(|row| row.score * row.questions as f64).sum();
-        if self.questions == 0 { 0.0 } else { sum / self.questions as f64 }
+        let sum: f64 = self
+            .rows
+            .iter()
+            .map(|row| row.score * row.questions as f64)
+            .sum();
+        if self.questions == 0 {
+            0.0
+        } else {
+            sum / self.questions as f64
+        }
     }
 
     /// The mean of POPE's F1 over the ways, as papers report it.
@@ -138,12 +146,17 @@ fn rows(pairs: &[(&Question, &Answered)]) -> Vec<Row> {
     let mut sums: Vec<Sums> = Vec::new();
     for (question, answer) in pairs {
         let name = (question.category.as_str(), question.language.as_str());
-        let at = names.iter().position(|known| *known == name).unwrap_or_else(|| {
-            names.push(name);
-            sums.push(Sums::default());
-            names.len() - 1
-        });
-        let Some(sum) = sums.get_mut(at) else { continue };
+        let at = names
+            .iter()
+            .position(|known| *known == name)
+            .unwrap_or_else(|| {
+                names.push(name);
+                sums.push(Sums::default());
+                names.len() - 1
+            });
+        let Some(sum) = sums.get_mut(at) else {
+            continue;
+        };
         sum.questions += 1;
         sum.score += answer.score.value;
         sum.formed += usize::from(answer.score.formed);
@@ -172,7 +185,10 @@ fn rows(pairs: &[(&Question, &Answered)]) -> Vec<Row> {
 
 /// Words as they are counted in both languages: runs without a space, and each Chinese character.
 fn words(text: &str) -> usize {
-    let chinese = text.chars().filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c)).count();
+    let chinese = text
+        .chars()
+        .filter(|c| ('\u{4e00}'..='\u{9fff}').contains(c))
+        .count();
     let others = text
         .split_whitespace()
         .filter(|word| word.chars().any(|c| c.is_ascii_alphanumeric()))
@@ -236,7 +252,13 @@ mod tests {
     use super::*;
     use crate::score::score;
 
-    fn pair(category: &str, language: &str, kind: &str, expected: Expected, said: &str) -> (Question, Answered) {
+    fn pair(
+        category: &str,
+        language: &str,
+        kind: &str,
+        expected: Expected,
+        said: &str,
+    ) -> (Question, Answered) {
         let question = Question {
             question_id: String::new(),
             image: String::new(),
@@ -263,7 +285,9 @@ mod tests {
     }
 
     fn word(answer: &str) -> Expected {
-        Expected::Words { answers: vec![answer.into()] }
+        Expected::Words {
+            answers: vec![answer.into()],
+        }
     }
 
     #[test]
@@ -275,8 +299,14 @@ mod tests {
             pair("shape", "en", "", word("Star"), "star"),
         ]);
         let colour = found.row("colour", "en").unwrap();
-        assert_eq!((colour.questions, colour.score, colour.words), (2, 0.5, 2.0));
-        assert_eq!((colour.unseen_questions, colour.unseen_score), (1, Some(0.0)));
+        assert_eq!(
+            (colour.questions, colour.score, colour.words),
+            (2, 0.5, 2.0)
+        );
+        assert_eq!(
+            (colour.unseen_questions, colour.unseen_score),
+            (1, Some(0.0))
+        );
         assert_eq!(found.row("colour", "zh").unwrap().words, 2.0);
         assert_eq!(found.score(), 0.75);
         assert_eq!(found.chinese_gap(), Some(-50.0));
@@ -303,7 +333,9 @@ mod tests {
     #[test]
     fn refusals_and_false_ones() {
         let none = || Expected::MayDecline { answer: None };
-        let red = || Expected::MayDecline { answer: Some("Red".into()) };
+        let red = || Expected::MayDecline {
+            answer: Some("Red".into()),
+        };
         let found = summary(vec![
             pair("refusal", "en", "", none(), "Unanswerable"),
             pair("refusal", "en", "", none(), "Red"),

@@ -71,8 +71,16 @@ pub fn practice_model(summary: &Summary) -> Vec<Outcome> {
         ("Counting to five", score("counting"), Demand::Percent(90.0)),
         ("Position", score("position"), Demand::Percent(90.0)),
         ("Multiple choice", score("choice"), Demand::Percent(90.0)),
-        ("Reading a word of the list", score("reading"), Demand::Percent(85.0)),
-        ("Boxes, mean overlap (IoU)", score("box"), Demand::Least(0.7)),
+        (
+            "Reading a word of the list",
+            score("reading"),
+            Demand::Percent(85.0),
+        ),
+        (
+            "Boxes, mean overlap (IoU)",
+            score("box"),
+            Demand::Least(0.7),
+        ),
         (
             "Valid JSON",
             summary.row("json", "en").map(|row| row.formed),
@@ -85,7 +93,9 @@ pub fn practice_model(summary: &Summary) -> Vec<Outcome> {
         ),
         (
             "\"Unanswerable\" where there is one",
-            refusal.filter(|r| r.answerable > 0).map(|r| r.false_refusals),
+            refusal
+                .filter(|r| r.answerable > 0)
+                .map(|r| r.false_refusals),
             Demand::PercentAtMost(5.0),
         ),
         (
@@ -133,6 +143,10 @@ mod tests {
     fn what_was_not_asked_is_neither_met_nor_missed() {
         let outcomes = practice_model(&Summary::default());
         assert_eq!(outcomes.len(), 12);
-        assert!(outcomes.iter().all(|o| o.met.is_none() && o.measured.is_none()));
+        assert!(
+            outcomes
+                .iter()
+                .all(|o| o.met.is_none() && o.measured.is_none())
+        );
     }
 }

@@ -96,7 +96,7 @@ fn shown(id: &serde_json::Value) -> String {
 }
 
 /// Checks one row; the error is a sentence.
-fn row(value: serde_json::Value, number: usize) -> std::result::Result<Row, String> {
+pub(crate) fn row(value: serde_json::Value, number: usize) -> std::result::Result<Row, String> {
     let raw: Raw = serde_json::from_value(value)
         .map_err(|e| format!("not a conversation ({e}); visavis data check lists all such rows"))?;
     let mut turns = raw.conversations;

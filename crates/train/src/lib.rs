@@ -4,6 +4,7 @@ pub mod adapter;
 pub mod batch;
 pub mod conversation;
 pub mod curve;
+pub mod data;
 pub mod demo;
 pub mod error;
 pub mod fresh;

@@ -130,6 +130,7 @@ impl DrawnSource {
             mix: Mix::level(drawn.level),
             turns: drawn.turns,
             side: drawn.side,
+            ..Options::default()
         };
         let generator =
             Generator::new(options).map_err(|e| Error::Setting(format!("drawn: {e}")))?;

@@ -1,8 +1,9 @@
 //! Options of `visavis data`.
 
-use crate::data::{DataJob, ScenesJob};
+use crate::data::{CheckJob, DataJob, MixJob, ScenesJob};
 use crate::failure::Failure;
 use clap::{Args, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::path::PathBuf;
 use visavis_train::scenes::{Category, Generator, Mix, Options, Split};
 
@@ -17,6 +18,10 @@ pub(crate) struct DataArgs {
 enum DataCommand {
     /// Draw pictures with conversations about them
     Scenes(ScenesArgs),
+    /// Mix the paper's data sets from their public files
+    Mix(MixArgs),
+    /// Find rows that cannot be learned from, and missing or unreadable pictures
+    Check(CheckArgs),
 }
 
 /// Which part of the data.
@@ -65,7 +70,45 @@ struct ScenesArgs {
     /// Write one description of each picture (for stage 1) instead of a conversation
     #[arg(long)]
     captions: bool,
+    /// Leave out the sentence that asks for a short answer, to see what it is good for
+    #[arg(long)]
+    no_format_prompts: bool,
     /// Print one JSON object about what was written
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct MixArgs {
+    /// Which data sets, where their files are (docs/data.md)
+    #[arg(value_name = "RECIPE.toml")]
+    recipe: PathBuf,
+    /// The LLaVA JSON file to write
+    #[arg(short, long, value_name = "FILE")]
+    out: PathBuf,
+    /// Another seed draws and shuffles differently [default: the recipe's]
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// A LLaVA JSON file
+    #[arg(value_name = "DATA.json")]
+    data: PathBuf,
+    /// The folder its pictures are in; without it they are not looked for
+    #[arg(long, value_name = "DIR")]
+    images: Option<PathBuf>,
+    /// Only look whether pictures are there, do not decode them
+    #[arg(long, requires = "images")]
+    quick: bool,
+    /// A checkpoint whose tokenizer tells how many rows are longer than 2,048 tokens
+    #[arg(long, value_name = "PATH|ID")]
+    model: Option<OsString>,
+    /// Print one JSON object
     #[arg(long)]
     json: bool,
 }
@@ -75,6 +118,19 @@ impl DataArgs {
     pub(crate) fn into_job(self) -> Result<DataJob, Failure> {
         match self.command {
             DataCommand::Scenes(scenes) => scenes.into_job().map(DataJob::Scenes),
+            DataCommand::Mix(mix) => Ok(DataJob::Mix(MixJob {
+                recipe: mix.recipe,
+                out: mix.out,
+                seed: mix.seed,
+                json: mix.json,
+            })),
+            DataCommand::Check(check) => Ok(DataJob::Check(CheckJob {
+                data: check.data,
+                images: check.images,
+                quick: check.quick,
+                model: check.model,
+                json: check.json,
+            })),
         }
     }
 }
@@ -99,6 +155,7 @@ impl ScenesArgs {
             mix,
             turns: self.turns.map(|n| n as usize),
             side: self.side,
+            format_prompts: !self.no_format_prompts,
         })
         .map_err(|error| Failure::usage(error.to_string()))?;
         Ok(ScenesJob {

@@ -41,6 +41,9 @@ struct ScenesArgs {
     /// Where to run: auto, cpu, cuda:N or metal
     #[arg(long, value_name = "DEVICE", default_value = "auto")]
     device: DeviceChoice,
+    /// Tokens of an answer at most
+    #[arg(long, value_name = "N", default_value_t = 256, value_parser = clap::builder::RangedU64ValueParser::<usize>::new().range(1..))]
+    max_tokens: usize,
     /// Write each question with its answer and score, one JSON object a line
     #[arg(long, value_name = "FILE")]
     answers: Option<PathBuf>,
@@ -66,6 +69,7 @@ impl EvalArgs {
             seed: scenes.seed,
             loss: !scenes.no_loss,
             device: scenes.device,
+            max_tokens: scenes.max_tokens,
             answers: scenes.answers,
             card: scenes.card,
             about: scenes.about,

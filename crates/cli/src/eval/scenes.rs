@@ -16,6 +16,7 @@ use std::sync::Arc;
 use visavis_engine::RequestPicture;
 use visavis_eval::card::{About, Lesson, Report, practice_card};
 use visavis_eval::question::{Question, write_lines};
+use visavis_eval::score::Score;
 use visavis_eval::summary::Summary;
 use visavis_eval::{Answered, Evaluation, run};
 use visavis_llava::checkpoint;
@@ -31,6 +32,7 @@ pub(crate) struct ScenesJob {
     pub(crate) seed: u64,
     pub(crate) loss: bool,
     pub(crate) device: DeviceChoice,
+    pub(crate) max_tokens: usize,
     pub(crate) answers: Option<PathBuf>,
     pub(crate) card: Option<PathBuf>,
     pub(crate) about: Option<PathBuf>,
@@ -50,8 +52,11 @@ struct Story {
 struct Line<'a> {
     #[serde(flatten)]
     question: &'a Question,
-    #[serde(flatten)]
-    answered: &'a Answered,
+    /// What the model said. (`answer` is the right one.)
+    said: &'a str,
+    score: Score,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<&'a str>,
 }
 
 /// Runs the command.
@@ -75,7 +80,12 @@ pub(crate) fn run(job: &ScenesJob, common: Common) -> Result<Outcome, Failure> {
             .questions
             .iter()
             .zip(&answers)
-            .map(|(question, answered)| Line { question, answered })
+            .map(|(question, answered)| Line {
+                question,
+                said: &answered.text,
+                score: answered.score,
+                error: answered.error.as_deref(),
+            })
             .collect();
         write_lines(path, &lines).map_err(failed)?;
     }
@@ -119,8 +129,7 @@ fn report(
 fn read_story(path: &Path) -> Result<Story, Failure> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| Failure::new(format!("cannot read {}: {error}", shown(path))))?;
-    serde_json::from_str(&text)
-        .map_err(|error| Failure::new(format!("{}: {error}", shown(path))))
+    serde_json::from_str(&text).map_err(|error| Failure::new(format!("{}: {error}", shown(path))))
 }
 
 /// The questions, with the scenes they are about.
@@ -151,10 +160,13 @@ impl Paper {
 
     fn picture(&self, question: &Question) -> visavis_eval::Result<RequestPicture> {
         let id = &question.question_id;
-        let exercise = self.exercises.get(id).ok_or_else(|| visavis_eval::Error::Question {
-            id: id.clone(),
-            reason: "its scene is gone".to_owned(),
-        })?;
+        let exercise = self
+            .exercises
+            .get(id)
+            .ok_or_else(|| visavis_eval::Error::Question {
+                id: id.clone(),
+                reason: "its scene is gone".to_owned(),
+            })?;
         let picture = self.generator.picture_as_filed(&exercise.sample);
         Ok(RequestPicture {
             width: picture.width(),
@@ -174,6 +186,7 @@ impl Paper {
             questions: &self.questions,
             device: job.device,
             loss: job.loss,
+            max_tokens: job.max_tokens,
         };
         let mut watcher = |at| {
             match at {
@@ -188,7 +201,12 @@ impl Paper {
             !interrupt.pressed()
         };
         evaluation
-            .run(&model.path, &model.name, &mut |q| self.picture(q), &mut watcher)
+            .run(
+                &model.path,
+                &model.name,
+                &mut |q| self.picture(q),
+                &mut watcher,
+            )
             .inspect_err(|_| progress.clear())
             .map_err(|error| match error {
                 _ if interrupt.pressed() => Failure::interrupted(),

@@ -5,6 +5,7 @@
 mod answers;
 mod bad_pictures;
 mod checkpoints;
+mod data;
 mod folders;
 mod run;
 mod training;

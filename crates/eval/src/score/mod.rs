@@ -91,7 +91,8 @@ pub fn score(expected: &Expected, answer: &str) -> Score {
 /// The letter that an answer chooses, by ScienceQA's rule: the whole answer, or its beginning
 /// `B. `, or the one `The answer is B.` in it; a letter beyond the options is none.
 pub fn chosen_letter(answer: &str, options: usize) -> Option<char> {
-    let within = |letter: char| letter.is_ascii_uppercase() && ((letter as u8 - b'A') as usize) < options;
+    let within =
+        |letter: char| letter.is_ascii_uppercase() && ((letter as u8 - b'A') as usize) < options;
     let mut letters = answer.chars();
     let (first, second, third) = (letters.next()?, letters.next(), letters.next());
     let chosen = match (second, third) {
@@ -118,7 +119,12 @@ fn the_answer_is(answer: &str) -> Option<char> {
 /// Intersection over union; 0 for boxes without area.
 pub fn overlap(a: SquareBox, b: SquareBox) -> f64 {
     let area = |x1: f64, y1: f64, x2: f64, y2: f64| (x2 - x1).max(0.0) * (y2 - y1).max(0.0);
-    let both = area(a.x1.max(b.x1), a.y1.max(b.y1), a.x2.min(b.x2), a.y2.min(b.y2));
+    let both = area(
+        a.x1.max(b.x1),
+        a.y1.max(b.y1),
+        a.x2.min(b.x2),
+        a.y2.min(b.y2),
+    );
     let either = area(a.x1, a.y1, a.x2, a.y2) + area(b.x1, b.y1, b.x2, b.y2) - both;
     if either > 0.0 { both / either } else { 0.0 }
 }

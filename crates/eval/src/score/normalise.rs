@@ -25,8 +25,13 @@ fn without_punctuation(input: &str) -> String {
     let digits_around_comma = has_comma_between_digits(input);
     let mut output = input.to_owned();
     for mark in PUNCTUATION {
-        let beside_space = input.contains(&format!("{mark} ")) || input.contains(&format!(" {mark}"));
-        let by = if beside_space || digits_around_comma { "" } else { " " };
+        let beside_space =
+            input.contains(&format!("{mark} ")) || input.contains(&format!(" {mark}"));
+        let by = if beside_space || digits_around_comma {
+            ""
+        } else {
+            " "
+        };
         output = output.replace(mark, by);
     }
     without_periods(&output)
@@ -94,15 +99,81 @@ fn number(word: &str) -> &str {
 
 /// Words whose apostrophe is left out: each becomes the word with it.
 const REGULAR: [&str; 75] = [
-    "ain't", "aren't", "can't", "could've", "couldn't", "didn't", "doesn't", "don't", "hadn't",
-    "hasn't", "haven't", "he'd", "he's", "how'd", "how'll", "how's", "I'm", "I've", "isn't",
-    "it'd", "it'll", "ma'am", "mightn't", "might've", "mustn't", "must've", "needn't", "not've",
-    "o'clock", "oughtn't", "shan't", "should've", "shouldn't", "somebody'll", "somebody's",
-    "someone'd", "someone'll", "someone's", "something'd", "something'll", "that's", "there'd",
-    "there're", "there's", "they'd", "they'll", "they're", "they've", "'twas", "wasn't", "we've",
-    "weren't", "what'll", "what're", "what's", "what've", "when's", "where'd", "where's",
-    "where've", "who'd", "who'll", "who's", "who've", "why'll", "why're", "why's", "won't",
-    "would've", "wouldn't", "y'all", "you'd", "you'll", "you're", "you've",
+    "ain't",
+    "aren't",
+    "can't",
+    "could've",
+    "couldn't",
+    "didn't",
+    "doesn't",
+    "don't",
+    "hadn't",
+    "hasn't",
+    "haven't",
+    "he'd",
+    "he's",
+    "how'd",
+    "how'll",
+    "how's",
+    "I'm",
+    "I've",
+    "isn't",
+    "it'd",
+    "it'll",
+    "ma'am",
+    "mightn't",
+    "might've",
+    "mustn't",
+    "must've",
+    "needn't",
+    "not've",
+    "o'clock",
+    "oughtn't",
+    "shan't",
+    "should've",
+    "shouldn't",
+    "somebody'll",
+    "somebody's",
+    "someone'd",
+    "someone'll",
+    "someone's",
+    "something'd",
+    "something'll",
+    "that's",
+    "there'd",
+    "there're",
+    "there's",
+    "they'd",
+    "they'll",
+    "they're",
+    "they've",
+    "'twas",
+    "wasn't",
+    "we've",
+    "weren't",
+    "what'll",
+    "what're",
+    "what's",
+    "what've",
+    "when's",
+    "where'd",
+    "where's",
+    "where've",
+    "who'd",
+    "who'll",
+    "who's",
+    "who've",
+    "why'll",
+    "why're",
+    "why's",
+    "won't",
+    "would've",
+    "wouldn't",
+    "y'all",
+    "you'd",
+    "you'll",
+    "you're",
+    "you've",
 ];
 
 /// The others, as they are written and as they come out.
@@ -220,7 +291,9 @@ mod tests {
     #[test]
     fn accuracy_leaves_one_person_out() {
         let people = |yes: usize| -> Vec<String> {
-            (0..10).map(|n| if n < yes { "yes" } else { "no" }.to_owned()).collect()
+            (0..10)
+                .map(|n| if n < yes { "yes" } else { "no" }.to_owned())
+                .collect()
         };
         let of = |yes| vqa_accuracy("yes", &people(yes)).unwrap();
         assert_eq!(of(0), 0.0);

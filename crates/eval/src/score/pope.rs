@@ -37,7 +37,11 @@ impl Confusion {
     }
 
     fn ratio(of: u32, all: u32) -> f64 {
-        if all == 0 { 0.0 } else { f64::from(of) / f64::from(all) }
+        if all == 0 {
+            0.0
+        } else {
+            f64::from(of) / f64::from(all)
+        }
     }
 
     fn all(&self) -> u32 {
@@ -62,7 +66,11 @@ impl Confusion {
     /// The harmonic mean of precision and recall; 0 when both are.
     pub fn f1(&self) -> f64 {
         let (p, r) = (self.precision(), self.recall());
-        if p + r > 0.0 { 2.0 * p * r / (p + r) } else { 0.0 }
+        if p + r > 0.0 {
+            2.0 * p * r / (p + r)
+        } else {
+            0.0
+        }
     }
 
     /// The share of answers yes.
@@ -77,10 +85,28 @@ mod tests {
 
     #[test]
     fn yes_is_what_does_not_deny() {
-        for yes in ["Yes", "yes.", "There is a dog", "", "Nothing", "Maybe. No", "NO", "有", "是"] {
+        for yes in [
+            "Yes",
+            "yes.",
+            "There is a dog",
+            "",
+            "Nothing",
+            "Maybe. No",
+            "NO",
+            "有",
+            "是",
+        ] {
             assert!(says_yes(yes), "{yes:?}");
         }
-        for no in ["No", "no.", "No, there is not", "There is no dog", "It is not", "没有", "不是"] {
+        for no in [
+            "No",
+            "no.",
+            "No, there is not",
+            "There is no dog",
+            "It is not",
+            "没有",
+            "不是",
+        ] {
             assert!(!says_yes(no), "{no:?}");
         }
     }
@@ -89,7 +115,12 @@ mod tests {
     #[test]
     fn figures_of_a_table() {
         let mut table = Confusion::default();
-        for (said, truth, times) in [(true, true, 40), (true, false, 10), (false, false, 35), (false, true, 15)] {
+        for (said, truth, times) in [
+            (true, true, 40),
+            (true, false, 10),
+            (false, false, 35),
+            (false, true, 15),
+        ] {
             (0..times).for_each(|_| table.add(said, truth));
         }
         assert!((table.accuracy() - 0.75).abs() < 1e-12);

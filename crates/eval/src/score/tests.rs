@@ -6,17 +6,26 @@ fn value(expected: &Expected, answer: &str) -> f64 {
 
 #[test]
 fn words_are_compared_after_normalisation() {
-    let red = Expected::Words { answers: vec!["Red".into(), "crimson".into()] };
+    let red = Expected::Words {
+        answers: vec!["Red".into(), "crimson".into()],
+    };
     for right in ["Red", "red.", " RED ", "the red", "Crimson"] {
         assert_eq!(value(&red, right), 1.0, "{right}");
     }
     for wrong in ["", "reddish", "red star", "blue"] {
         assert_eq!(value(&red, wrong), 0.0, "{wrong}");
     }
-    let three = Expected::Words { answers: vec!["3".into()] };
+    let three = Expected::Words {
+        answers: vec!["3".into()],
+    };
     assert_eq!(value(&three, "Three"), 1.0);
-    let exact = Expected::Exact { text: "apple".into() };
-    assert_eq!((value(&exact, " apple\n"), value(&exact, "Apple")), (1.0, 0.0));
+    let exact = Expected::Exact {
+        text: "apple".into(),
+    };
+    assert_eq!(
+        (value(&exact, " apple\n"), value(&exact, "Apple")),
+        (1.0, 0.0)
+    );
 }
 
 #[test]
@@ -37,7 +46,10 @@ fn letters() {
     ] {
         assert_eq!(chosen_letter(answer, options), letter, "{answer:?}");
     }
-    let expected = Expected::Letter { letter: 'B', options: 4 };
+    let expected = Expected::Letter {
+        letter: 'B',
+        options: 4,
+    };
     assert_eq!(value(&expected, "B"), 1.0);
     assert!(score(&expected, "A").formed && !score(&expected, "red").formed);
 }
@@ -60,9 +72,14 @@ fn overlap_of_boxes() {
 #[test]
 fn forms_are_json_objects() {
     let form = serde_json::json!({"shape": "star", "count": "2"});
-    let expected = Expected::Form { form: form.as_object().unwrap().clone() };
+    let expected = Expected::Form {
+        form: form.as_object().unwrap().clone(),
+    };
     assert_eq!(value(&expected, r#"{"shape": "Star", "count": "2"}"#), 1.0);
-    assert_eq!(value(&expected, r#"{"shape": "star", "count": 2, "more": 1}"#), 1.0);
+    assert_eq!(
+        value(&expected, r#"{"shape": "star", "count": 2, "more": 1}"#),
+        1.0
+    );
     assert_eq!(value(&expected, r#"{"shape": "moon", "count": "2"}"#), 0.5);
     for broken in [r#"{"shape": "star""#, "star", "[1]", "{\"a\": 1} so"] {
         assert!(!score(&expected, broken).formed, "{broken}");
@@ -72,8 +89,13 @@ fn forms_are_json_objects() {
 #[test]
 fn declining() {
     let none = Expected::MayDecline { answer: None };
-    let red = Expected::MayDecline { answer: Some("Red".into()) };
-    assert_eq!((value(&none, "Unanswerable"), value(&none, "unanswerable.")), (1.0, 1.0));
+    let red = Expected::MayDecline {
+        answer: Some("Red".into()),
+    };
+    assert_eq!(
+        (value(&none, "Unanswerable"), value(&none, "unanswerable.")),
+        (1.0, 1.0)
+    );
     assert_eq!((value(&none, "Red"), value(&red, "Red")), (0.0, 1.0));
     let refused = score(&red, "Unanswerable");
     assert!(refused.declined && refused.value == 0.0);

@@ -119,7 +119,10 @@ mod tests {
         }
         assert_eq!(wrong.len(), Category::ALL.len());
         for (category, sum) in wrong {
-            assert!(sum < 15.0, "{category}: the answers to other questions score {sum}");
+            assert!(
+                sum < 15.0,
+                "{category}: the answers to other questions score {sum}"
+            );
         }
         let mut names: Vec<&String> = exam.iter().map(|e| &e.question.question_id).collect();
         names.sort_unstable();

@@ -97,7 +97,9 @@ impl Category {
 
     /// The category of this name.
     pub fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|category| category.name() == name)
+        Self::ALL
+            .into_iter()
+            .find(|category| category.name() == name)
     }
 
     /// Whether it is asked in Chinese as well. The other forms have English sentences only.

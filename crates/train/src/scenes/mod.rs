@@ -10,6 +10,7 @@
 
 pub mod attributes;
 pub mod dice;
+mod drawing;
 mod exam;
 mod lettering;
 pub mod mix;
@@ -28,11 +29,14 @@ pub use talk::Turn;
 
 use attributes::Language;
 use dice::Dice;
+use drawing::Limits;
 use image::RgbImage;
-use scene::{Limits, Scene};
+use scene::Scene;
 
 /// Which part of the data a sample belongs to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Split {
     /// What a model may learn from.

@@ -93,7 +93,8 @@ fn heart() -> Contour {
         .map(|step| {
             let t = f32::from(step) * TAU / 64.0;
             let x = 16.0 * t.sin().powi(3);
-            let y = 13.0 * t.cos() - 5.0 * (2.0 * t).cos() - 2.0 * (3.0 * t).cos() - (4.0 * t).cos();
+            let y =
+                13.0 * t.cos() - 5.0 * (2.0 * t).cos() - 2.0 * (3.0 * t).cos() - (4.0 * t).cos();
             [x / 16.8, -(y + 2.5) / 16.8]
         })
         .collect()

@@ -54,7 +54,8 @@ pub(super) fn through_file(picture: RgbImage, finish: Finish) -> RgbImage {
     };
     let mut bytes = Vec::new();
     let written = JpegEncoder::new_with_quality(&mut bytes, quality).encode_image(&picture);
-    let read = written.and_then(|()| image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg));
+    let read =
+        written.and_then(|()| image::load_from_memory_with_format(&bytes, ImageFormat::Jpeg));
     // Within the sizes that options allow, neither way fails; if one did, nothing is lost.
     read.map_or(picture, |read| read.to_rgb8())
 }
@@ -102,7 +103,9 @@ pub fn write_folder(
             .into_iter()
             .map(|worker| {
                 worker.join().unwrap_or_else(|_| {
-                    Err(std::io::Error::other("drawing a scene met an internal error"))
+                    Err(std::io::Error::other(
+                        "drawing a scene met an internal error",
+                    ))
                 })
             })
             .collect()
@@ -185,5 +188,8 @@ fn create_folder(path: &Path) -> std::io::Result<()> {
 }
 
 fn named(path: &Path, error: std::io::Error) -> std::io::Error {
-    std::io::Error::new(error.kind(), format!("cannot write {}: {error}", path.display()))
+    std::io::Error::new(
+        error.kind(),
+        format!("cannot write {}: {error}", path.display()),
+    )
 }

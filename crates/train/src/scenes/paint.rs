@@ -116,13 +116,7 @@ fn figure(canvas: &mut Pixmap, object: &Object, dark: bool) {
     };
     // The line of an outlined shape is an area with a hole, wound the other way.
     let rule = FillRule::Winding;
-    canvas.fill_path(
-        &path,
-        &inked(object.ink),
-        rule,
-        Transform::identity(),
-        None,
-    );
+    canvas.fill_path(&path, &inked(object.ink), rule, Transform::identity(), None);
     let marks = match object.texture {
         Texture::Striped => stripes(object),
         Texture::Dotted => dots(object),
@@ -197,7 +191,9 @@ fn noise(picture: &mut RgbImage, finish: Finish, dice: &mut Dice) {
 /// The canvas without its alpha, which is 255 everywhere.
 fn opaque(canvas: &Pixmap) -> RgbImage {
     let pixels = canvas.pixels().iter();
-    let rgb = pixels.flat_map(|p| [p.red(), p.green(), p.blue()]).collect();
+    let rgb = pixels
+        .flat_map(|p| [p.red(), p.green(), p.blue()])
+        .collect();
     // The buffer has three bytes for each pixel of the canvas.
     RgbImage::from_raw(canvas.width(), canvas.height(), rgb).unwrap_or_default()
 }

@@ -87,7 +87,11 @@ impl Asking<'_, '_> {
             let size = object.size.word(Language::English);
             (question, format!("{} is {size}.", capital(&the)))
         };
-        Some(Draft::new(Style::Check, question, answer).about(object).kind("sound"))
+        Some(
+            Draft::new(Style::Check, question, answer)
+                .about(object)
+                .kind("sound"),
+        )
     }
 
     /// The thing is there, but not in this colour.
@@ -102,7 +106,10 @@ impl Asking<'_, '_> {
             .collect();
         let wrong = self.dice.choose(&wrong)?;
         let shape = object.shape.word(Language::English);
-        let (wrong, right) = (wrong.word(Language::English), object.colour.word(Language::English));
+        let (wrong, right) = (
+            wrong.word(Language::English),
+            object.colour.word(Language::English),
+        );
         let the = format!("the {wrong} {shape}");
         let question = if self.dice.chance(0.5) {
             self.size_question(&the)
@@ -110,7 +117,11 @@ impl Asking<'_, '_> {
             self.where_question(&the)
         };
         let answer = format!("The {shape} is {right}, not {wrong}.");
-        Some(Draft::new(Style::Check, question, answer).about(object).kind("wrong colour"))
+        Some(
+            Draft::new(Style::Check, question, answer)
+                .about(object)
+                .kind("wrong colour"),
+        )
     }
 
     /// There is no such thing.

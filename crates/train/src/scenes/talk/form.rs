@@ -93,7 +93,9 @@ impl Asking<'_, '_> {
         };
         let missing = || "N/A".to_owned();
         let english = Language::English;
-        let of = |value: fn(&Object) -> &'static str| object.map_or_else(missing, |o| value(o).to_owned());
+        let of = |value: fn(&Object) -> &'static str| {
+            object.map_or_else(missing, |o| value(o).to_owned())
+        };
         let printed = |number: bool| {
             let print = scene.print.as_ref().filter(|p| p.is_number == number);
             print.map_or_else(missing, |print| print.text.clone())

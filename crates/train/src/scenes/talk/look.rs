@@ -76,7 +76,10 @@ impl Asking<'_, '_> {
         } else {
             return None;
         };
-        let question = self.say(format!("What shape is {the}?"), format!("{the}是什么形状？"));
+        let question = self.say(
+            format!("What shape is {the}?"),
+            format!("{the}是什么形状？"),
+        );
         let answer = self.answer(object.shape.word(self.language));
         Some(Draft::short(question, answer).about(object))
     }
@@ -125,8 +128,7 @@ impl Asking<'_, '_> {
             (phrase(object, parts, self.language), unseen)
         } else {
             let (colour, shape) = self.absent(way)?;
-            let unseen =
-                colour.is_some_and(|c| only_in_test(c, shape));
+            let unseen = colour.is_some_and(|c| only_in_test(c, shape));
             (self.kind_phrase(colour, shape), unseen)
         };
         let question = self.presence_question(&phrase);
@@ -141,7 +143,9 @@ impl Asking<'_, '_> {
     }
 
     pub(super) fn presence_question(&mut self, phrase: &str) -> String {
-        let place = self.dice.one_of([" in the image", " in the image", " in the picture", ""]);
+        let place = self
+            .dice
+            .one_of([" in the image", " in the image", " in the picture", ""]);
         self.say(
             format!("Is there {}{place}?", a(phrase)),
             format!("图中有{phrase}吗？"),
@@ -171,7 +175,9 @@ impl Asking<'_, '_> {
             }
             for colour in Colour::ALL {
                 let there = |o: &Object| o.colour == colour && o.shape == shape;
-                let alike = objects.iter().any(|o| o.colour == colour || o.shape == shape);
+                let alike = objects
+                    .iter()
+                    .any(|o| o.colour == colour || o.shape == shape);
                 if !objects.iter().any(there)
                     && self.may_name(colour, shape)
                     && (way != "adversarial" || alike)
@@ -237,6 +243,12 @@ impl Asking<'_, '_> {
 
     /// A phrase that means this object and may name everything.
     pub(super) fn any_reference(&mut self, object: &Object) -> Option<String> {
-        refer(self.scene, object, Parts::default(), self.language, self.dice)
+        refer(
+            self.scene,
+            object,
+            Parts::default(),
+            self.language,
+            self.dice,
+        )
     }
 }

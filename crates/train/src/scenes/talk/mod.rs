@@ -134,7 +134,12 @@ impl<'a> Asking<'a, '_> {
 
     /// An object, with those that only the test has coming first half of the time.
     fn object(&mut self) -> Option<&'a Object> {
-        let unseen: Vec<&'a Object> = self.scene.objects.iter().filter(|o| o.is_unseen()).collect();
+        let unseen: Vec<&'a Object> = self
+            .scene
+            .objects
+            .iter()
+            .filter(|o| o.is_unseen())
+            .collect();
         if !unseen.is_empty() && self.dice.chance(0.5) {
             return self.dice.choose(&unseen).copied();
         }

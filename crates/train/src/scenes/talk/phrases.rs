@@ -40,8 +40,8 @@ pub(super) fn phrase(object: &Object, parts: Parts, language: Language) -> Strin
 
 fn named(object: &Object, parts: Parts, language: Language, noun: &str) -> String {
     let size = parts.size.then(|| object.size.word(language));
-    let texture = (parts.texture && object.texture != Texture::Solid)
-        .then(|| object.texture.word(language));
+    let texture =
+        (parts.texture && object.texture != Texture::Solid).then(|| object.texture.word(language));
     let colour = parts.colour.then(|| object.colour.word(language));
     match language {
         Language::English => [size, texture, colour, Some(noun)]

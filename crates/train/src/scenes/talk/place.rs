@@ -32,10 +32,7 @@ impl<'a> Asking<'a, '_> {
 
     pub(super) fn where_question(&mut self, the: &str) -> String {
         let place = self.dice.one_of(["", "", " in the image"]);
-        self.say(
-            format!("Where is {the}{place}?"),
-            format!("{the}在哪里？"),
-        )
+        self.say(format!("Where is {the}{place}?"), format!("{the}在哪里？"))
     }
 
     /// Two objects that lie clearly to each other.
@@ -56,7 +53,11 @@ impl<'a> Asking<'a, '_> {
     fn relation(&mut self) -> Option<Draft> {
         let (a, b, truth) = self.related()?;
         let (the_a, the_b) = (self.any_reference(a)?, self.any_reference(b)?);
-        let asked = if self.positive { truth } else { truth.inverse() };
+        let asked = if self.positive {
+            truth
+        } else {
+            truth.inverse()
+        };
         let relation = asked.word(self.language);
         let question = self.say(
             format!("Is {the_a} {relation} {the_b}?"),
@@ -67,7 +68,12 @@ impl<'a> Asking<'a, '_> {
         } else {
             self.say("No", "不是")
         };
-        Some(Draft::short(question, answer).about(a).about(b).kind("relation"))
+        Some(
+            Draft::short(question, answer)
+                .about(a)
+                .about(b)
+                .kind("relation"),
+        )
     }
 
     /// `What is above the circle?`, where only one thing can be meant.
@@ -104,7 +110,11 @@ impl<'a> Asking<'a, '_> {
             format!("Which way does {the} point?"),
             format!("{the}指向哪边？"),
         );
-        Some(Draft::short(question, self.answer(heading)).about(arrow).kind("heading"))
+        Some(
+            Draft::short(question, self.answer(heading))
+                .about(arrow)
+                .kind("heading"),
+        )
     }
 
     pub(super) fn box_of_phrase(&mut self) -> Option<Draft> {

@@ -28,7 +28,11 @@ impl Asking<'_, '_> {
             format!("{} is {colour}.", capital(&the)),
             format!("{the}是{colour}的。"),
         );
-        Some(Draft::new(Style::Chat, question, answer).about(object).kind("colour"))
+        Some(
+            Draft::new(Style::Chat, question, answer)
+                .about(object)
+                .kind("colour"),
+        )
     }
 
     fn chat_count(&mut self) -> Option<Draft> {
@@ -81,7 +85,11 @@ impl Asking<'_, '_> {
             format!("{} is {}.", capital(&the), at_place(place)),
             format!("{the}在{}。", place.word(Language::Chinese)),
         );
-        Some(Draft::new(Style::Chat, question, answer).about(object).kind("place"))
+        Some(
+            Draft::new(Style::Chat, question, answer)
+                .about(object)
+                .kind("place"),
+        )
     }
 
     fn chat_print(&mut self) -> Option<Draft> {
@@ -89,9 +97,15 @@ impl Asking<'_, '_> {
         let question = self.print_question(print.is_number);
         let text = &print.text;
         let answer = if print.is_number {
-            self.say(format!("The number is {text}."), format!("图中的数字是{text}。"))
+            self.say(
+                format!("The number is {text}."),
+                format!("图中的数字是{text}。"),
+            )
         } else {
-            self.say(format!("The text says {text}."), format!("图中写的是{text}。"))
+            self.say(
+                format!("The text says {text}."),
+                format!("图中写的是{text}。"),
+            )
         };
         Some(Draft::new(Style::Chat, question, answer).kind("print"))
     }
@@ -104,11 +118,17 @@ impl Asking<'_, '_> {
                 ("你好！", "你好！请问我这幅图画里有什么。"),
             ),
             (
-                ("What can you do?", "I answer questions about simple drawings."),
+                (
+                    "What can you do?",
+                    "I answer questions about simple drawings.",
+                ),
                 ("你会做什么？", "我能回答关于简单图画的问题。"),
             ),
             (
-                ("Who are you?", "I am a small practice model. I know only simple drawings."),
+                (
+                    "Who are you?",
+                    "I am a small practice model. I know only simple drawings.",
+                ),
                 ("你是谁？", "我是体验模型，只认识简单图画。"),
             ),
         ]);
@@ -206,7 +226,11 @@ impl Asking<'_, '_> {
             let (place, _) = scene.place(print.centre);
             let colour = print.colour.word(self.language);
             let text = self.print_phrase(print);
-            let english = format!("{} is printed in {colour} {}.", capital(&text), at_place(place));
+            let english = format!(
+                "{} is printed in {colour} {}.",
+                capital(&text),
+                at_place(place)
+            );
             let chinese = format!("{}印着{colour}的{text}。", place.word(Language::Chinese));
             sentences.push(self.say(english, chinese));
         }

@@ -18,7 +18,10 @@ fn of(category: Category) -> Vec<(Scene, Turn)> {
 
 /// The objects that a phrase such as `small red star` or `red objects` can mean.
 fn meant<'a>(scene: &'a Scene, phrase: &str) -> Vec<&'a Object> {
-    let words: Vec<&str> = phrase.split(' ').filter(|w| !["the", "a", "an"].contains(w)).collect();
+    let words: Vec<&str> = phrase
+        .split(' ')
+        .filter(|w| !["the", "a", "an"].contains(w))
+        .collect();
     let fits = |object: &&Object| {
         words.iter().all(|word| {
             let shape = object.shape.word(EN) == *word || object.shape.plural() == *word;
@@ -58,7 +61,11 @@ fn colours_shapes_and_sizes() {
         assert_eq!(turn.answer.to_lowercase(), object.shape.word(EN));
     }
     for (scene, turn) in of(Category::Size) {
-        let object = the_one(&scene, between(&turn.question, "Is ", " small or").unwrap(), &turn);
+        let object = the_one(
+            &scene,
+            between(&turn.question, "Is ", " small or").unwrap(),
+            &turn,
+        );
         assert_eq!(turn.answer.to_lowercase(), object.size.word(EN));
         let extent = object.radius / scene.side();
         assert_eq!(object.size == Size::Large, extent > 0.125, "{extent}");
@@ -70,22 +77,36 @@ fn presence_is_balanced_and_true() {
     let asked = of(Category::YesNo);
     let mut ways = std::collections::BTreeMap::new();
     for (scene, turn) in &asked {
-        let phrase = turn.ask.question.trim_start_matches("Is there ").trim_end_matches('?');
-        let phrase = phrase.trim_end_matches(" in the image").trim_end_matches(" in the picture");
+        let phrase = turn
+            .ask
+            .question
+            .trim_start_matches("Is there ")
+            .trim_end_matches('?');
+        let phrase = phrase
+            .trim_end_matches(" in the image")
+            .trim_end_matches(" in the picture");
         let there = !meant(scene, phrase).is_empty();
         assert_eq!(turn.answer, if there { "Yes" } else { "No" }, "{turn:?}");
         *ways.entry((turn.kind, there)).or_insert(0) += 1;
         if turn.kind == "adversarial" && !there {
-            let near = scene.objects.iter().any(|o| {
-                phrase.contains(o.shape.word(EN)) || phrase.contains(o.colour.word(EN))
-            });
+            let near = scene
+                .objects
+                .iter()
+                .any(|o| phrase.contains(o.shape.word(EN)) || phrase.contains(o.colour.word(EN)));
             assert!(near, "{phrase} has nothing in common with the picture");
         }
         if turn.kind == "popular" && !there {
-            assert!(Shape::ALL.iter().any(|s| s.is_popular() && phrase.ends_with(s.word(EN))));
+            assert!(
+                Shape::ALL
+                    .iter()
+                    .any(|s| s.is_popular() && phrase.ends_with(s.word(EN)))
+            );
         }
     }
-    assert!(ways.len() == 6 && ways.values().all(|n| *n == EACH / 6), "{ways:?}");
+    assert!(
+        ways.len() == 6 && ways.values().all(|n| *n == EACH / 6),
+        "{ways:?}"
+    );
 }
 
 #[test]
@@ -93,10 +114,17 @@ fn counts() {
     let mut seen = std::collections::BTreeSet::new();
     for (scene, turn) in of(Category::Counting) {
         let things = between(&turn.ask.question, "How many ", " are ").unwrap();
-        assert_eq!(turn.answer, meant(&scene, things).len().to_string(), "{turn:?}");
+        assert_eq!(
+            turn.answer,
+            meant(&scene, things).len().to_string(),
+            "{turn:?}"
+        );
         seen.insert(turn.answer);
     }
-    assert_eq!(seen.into_iter().collect::<Vec<_>>(), ["1", "2", "3", "4", "5"]);
+    assert_eq!(
+        seen.into_iter().collect::<Vec<_>>(),
+        ["1", "2", "3", "4", "5"]
+    );
 }
 
 #[test]
@@ -123,7 +151,9 @@ fn positions() {
                     .into_iter()
                     .find(|r| question.contains(&format!(" {} ", r.word(EN))))
                     .unwrap();
-                let (a, b) = question.split_once(&format!(" {} ", relation.word(EN))).unwrap();
+                let (a, b) = question
+                    .split_once(&format!(" {} ", relation.word(EN)))
+                    .unwrap();
                 let a = the_one(&scene, a.trim_start_matches("Is "), &turn);
                 let b = the_one(&scene, b.trim_end_matches('?'), &turn);
                 let holds = match relation {
@@ -135,7 +165,10 @@ fn positions() {
                 assert_eq!(turn.answer, if holds { "Yes" } else { "No" }, "{turn:?}");
             }
             "neighbour" => assert!(
-                scene.objects.iter().any(|o| o.shape.word(EN) == turn.answer.to_lowercase())
+                scene
+                    .objects
+                    .iter()
+                    .any(|o| o.shape.word(EN) == turn.answer.to_lowercase())
             ),
             _ => {
                 let arrow = the_one(&scene, between(question, "does ", " point").unwrap(), &turn);
@@ -160,7 +193,10 @@ fn letters_boxes_and_regions() {
         }
         letters.insert(turn.answer);
     }
-    assert_eq!(letters.into_iter().collect::<Vec<_>>(), ["A", "B", "C", "D"]);
+    assert_eq!(
+        letters.into_iter().collect::<Vec<_>>(),
+        ["A", "B", "C", "D"]
+    );
     for (scene, turn) in of(Category::Box) {
         let said: SquareBox = turn.answer.parse().unwrap();
         let bounds = match turn.kind {
@@ -168,26 +204,38 @@ fn letters_boxes_and_regions() {
             _ => the_one(&scene, &turn.ask.question, &turn).bounds,
         };
         let back = said.to_picture(scene.width, scene.height);
-        let off = [back.x1 - bounds.x1, back.y1 - bounds.y1, back.x2 - bounds.x2, back.y2 - bounds.y2];
+        let off = [
+            back.x1 - bounds.x1,
+            back.y1 - bounds.y1,
+            back.x2 - bounds.x2,
+            back.y2 - bounds.y2,
+        ];
         // Two decimals of the square.
         let step = f64::from(scene.side()) * 0.0051;
         assert!(off.iter().all(|d| d.abs() <= step), "{off:?}");
     }
     for (scene, turn) in of(Category::Region) {
         // Two red stars are each "the red star" where a box says which.
-        let mut boxes = meant(&scene, &turn.answer).into_iter().map(|o| scene.on_square(o.bounds));
-        assert!(boxes.any(|b| turn.question.ends_with(&b.to_string())), "{turn:?}");
+        let mut boxes = meant(&scene, &turn.answer)
+            .into_iter()
+            .map(|o| scene.on_square(o.bounds));
+        assert!(
+            boxes.any(|b| turn.question.ends_with(&b.to_string())),
+            "{turn:?}"
+        );
     }
 }
 
 #[test]
 fn forms() {
     for (scene, turn) in of(Category::Json) {
-        let form: serde_json::Map<String, serde_json::Value> = serde_json::from_str(&turn.answer).unwrap();
+        let form: serde_json::Map<String, serde_json::Value> =
+            serde_json::from_str(&turn.answer).unwrap();
         assert_eq!(form.len(), turn.ask.fields.len());
-        let object = turn.question.strip_prefix("Look at ").map(|rest| {
-            the_one(&scene, rest.split_once('.').unwrap().0, &turn)
-        });
+        let object = turn
+            .question
+            .strip_prefix("Look at ")
+            .map(|rest| the_one(&scene, rest.split_once('.').unwrap().0, &turn));
         let object = object.or(scene.objects.first().filter(|_| scene.objects.len() == 1));
         for (field, value) in form {
             let value = value.as_str().unwrap();
@@ -196,9 +244,23 @@ fn forms() {
                 ("color", Some(o)) => o.colour.word(EN),
                 ("size", Some(o)) => o.size.word(EN),
                 ("pattern", Some(o)) => o.texture.word(EN),
-                ("background", _) => if scene.backdrop.dark { "dark" } else { "light" },
-                ("word", _) => scene.print.as_ref().filter(|p| !p.is_number).map_or("N/A", |p| &p.text),
-                ("number", _) => scene.print.as_ref().filter(|p| p.is_number).map_or("N/A", |p| &p.text),
+                ("background", _) => {
+                    if scene.backdrop.dark {
+                        "dark"
+                    } else {
+                        "light"
+                    }
+                }
+                ("word", _) => scene
+                    .print
+                    .as_ref()
+                    .filter(|p| !p.is_number)
+                    .map_or("N/A", |p| &p.text),
+                ("number", _) => scene
+                    .print
+                    .as_ref()
+                    .filter(|p| p.is_number)
+                    .map_or("N/A", |p| &p.text),
                 (_, None) => "N/A",
                 (field, _) => panic!("an unknown field {field}"),
             };
@@ -210,11 +272,18 @@ fn forms() {
 #[test]
 fn refusals_are_balanced_and_only_where_there_is_nothing() {
     let asked = of(Category::Refusal);
-    let declined = asked.iter().filter(|(_, turn)| turn.answer == "Unanswerable").count() as u64;
+    let declined = asked
+        .iter()
+        .filter(|(_, turn)| turn.answer == "Unanswerable")
+        .count() as u64;
     assert_eq!(declined, EACH / 2);
     for (scene, turn) in asked {
         assert!(turn.question.contains("respond with 'Unanswerable'"));
-        let question = turn.ask.question.trim_end_matches('?').trim_end_matches(" in the image");
+        let question = turn
+            .ask
+            .question
+            .trim_end_matches('?')
+            .trim_end_matches(" in the image");
         let the = question.find("the ").map(|at| &question[at..]);
         let named = the.map(|the| the.trim_end_matches(" small or large"));
         let answerable = match named {
@@ -259,7 +328,10 @@ fn words_and_numbers_are_read_as_printed() {
         for (scene, turn) in of(category) {
             let print = scene.print.unwrap();
             assert_eq!(turn.answer, print.printed.to_lowercase());
-            assert_eq!(turn.answer.parse::<u8>().is_ok(), category == Category::Number);
+            assert_eq!(
+                turn.answer.parse::<u8>().is_ok(),
+                category == Category::Number
+            );
         }
     }
 }
@@ -269,7 +341,10 @@ fn descriptions_name_everything() {
     for category in [Category::Caption, Category::Detailed] {
         for (scene, turn) in of(category) {
             for object in &scene.objects {
-                assert!(turn.answer.to_lowercase().contains(object.shape.word(EN)), "{turn:?}");
+                assert!(
+                    turn.answer.to_lowercase().contains(object.shape.word(EN)),
+                    "{turn:?}"
+                );
                 assert!(turn.answer.to_lowercase().contains(object.colour.word(EN)));
             }
             if let Some(print) = &scene.print {

@@ -22,12 +22,27 @@ fn a_folder_holds_what_the_iterator_gives() {
         let turns = row["conversations"].as_array().unwrap();
         assert_eq!(turns.len(), 2 * sample.turns.len());
         let first = turns[0]["value"].as_str().unwrap();
-        assert_eq!(first.strip_prefix("<image>\n"), Some(sample.turns[0].question.as_str()));
-        assert_eq!((&turns[0]["from"], &turns[1]["from"]), (&"human".into(), &"gpt".into()));
-        assert!(!text[1..].is_empty() && turns[1..].iter().all(|t| !t["value"].as_str().unwrap().contains("<image>")));
+        assert_eq!(
+            first.strip_prefix("<image>\n"),
+            Some(sample.turns[0].question.as_str())
+        );
+        assert_eq!(
+            (&turns[0]["from"], &turns[1]["from"]),
+            (&"human".into(), &"gpt".into())
+        );
+        assert!(
+            !text[1..].is_empty()
+                && turns[1..]
+                    .iter()
+                    .all(|t| !t["value"].as_str().unwrap().contains("<image>"))
+        );
         let path = written.images.join(row["image"].as_str().unwrap());
         let picture = image::open(&path).unwrap().to_rgb8();
-        assert!(picture == generator.picture_as_filed(&sample), "{}", path.display());
+        assert!(
+            picture == generator.picture_as_filed(&sample),
+            "{}",
+            path.display()
+        );
     }
 }
 

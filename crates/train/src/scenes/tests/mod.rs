@@ -27,7 +27,11 @@ fn questions(split: Split, each: u64) -> Vec<Sample> {
             for index in 0..each {
                 let asked = generator.question(category, language, index);
                 let expected = language == Language::English || category.in_chinese();
-                assert_eq!(asked.is_some(), expected, "{category:?} {language:?} {index}");
+                assert_eq!(
+                    asked.is_some(),
+                    expected,
+                    "{category:?} {language:?} {index}"
+                );
                 all.extend(asked);
             }
         }
@@ -43,12 +47,20 @@ fn the_same_name_gives_the_same_sample_in_any_order_and_thread() {
     let threads: Vec<_> = std::thread::scope(|scope| {
         let workers: Vec<_> = (0..12)
             .rev()
-            .map(|n| (n, scope.spawn({
-                let other = &other;
-                move || fingerprint(other, n)
-            })))
+            .map(|n| {
+                (
+                    n,
+                    scope.spawn({
+                        let other = &other;
+                        move || fingerprint(other, n)
+                    }),
+                )
+            })
             .collect();
-        let mut done: Vec<_> = workers.into_iter().map(|(n, w)| (n, w.join().unwrap())).collect();
+        let mut done: Vec<_> = workers
+            .into_iter()
+            .map(|(n, w)| (n, w.join().unwrap()))
+            .collect();
         done.sort_by_key(|(n, _)| *n);
         done.into_iter().map(|(_, print)| print).collect()
     });
@@ -62,7 +74,10 @@ fn fingerprint(generator: &Generator, index: u64) -> (Vec<u8>, Vec<(String, Stri
     let sample = generator.conversation(index);
     let picture = generator.picture(&sample);
     let (bytes, _) = encode(&picture, sample.scene.finish).unwrap();
-    let said = sample.turns.into_iter().map(|turn| (turn.question, turn.answer));
+    let said = sample
+        .turns
+        .into_iter()
+        .map(|turn| (turn.question, turn.answer));
     (bytes, said.collect())
 }
 
@@ -74,19 +89,43 @@ fn in_chinese(mut mix: Mix, share: f32) -> Mix {
 #[test]
 fn options_out_of_reach_are_refused() {
     let bad = [
-        Options { turns: [0, 3], ..Options::default() },
-        Options { turns: [4, 3], ..Options::default() },
-        Options { side: [10, 50], ..Options::default() },
-        Options { side: [300, 200], ..Options::default() },
-        Options { mix: in_chinese(Mix::level(5), 2.0), ..Options::default() },
-        Options { mix: in_chinese(Mix::only(Category::Box), 0.5), ..Options::default() },
+        Options {
+            turns: [0, 3],
+            ..Options::default()
+        },
+        Options {
+            turns: [4, 3],
+            ..Options::default()
+        },
+        Options {
+            side: [10, 50],
+            ..Options::default()
+        },
+        Options {
+            side: [300, 200],
+            ..Options::default()
+        },
+        Options {
+            mix: in_chinese(Mix::level(5), 2.0),
+            ..Options::default()
+        },
+        Options {
+            mix: in_chinese(Mix::only(Category::Box), 0.5),
+            ..Options::default()
+        },
     ];
     for options in bad {
         assert!(Generator::new(options.clone()).is_err(), "{options:?}");
     }
     let mut nothing = Mix::only(Category::Box);
     nothing.set(Category::Box, 0.0);
-    assert!(Generator::new(Options { mix: nothing, ..Options::default() }).is_err());
+    assert!(
+        Generator::new(Options {
+            mix: nothing,
+            ..Options::default()
+        })
+        .is_err()
+    );
 }
 
 #[test]
@@ -100,9 +139,16 @@ fn conversations_have_the_papers_form() {
         for turn in &sample.turns {
             let short = turn.ask.style == Style::Short && !turn.ask.may_decline;
             let whole = turn.ask.prompt().unwrap();
-            let expected = if short && after_short { &turn.ask.question } else { &whole };
+            let expected = if short && after_short {
+                &turn.ask.question
+            } else {
+                &whole
+            };
             assert_eq!(&turn.question, expected);
-            assert!(!(turn.ask.style == Style::Chat && chat_is_over), "chat after a form");
+            assert!(
+                !(turn.ask.style == Style::Chat && chat_is_over),
+                "chat after a form"
+            );
             chat_is_over |= turn.ask.style != Style::Chat;
             after_short = short;
         }
@@ -113,11 +159,17 @@ fn conversations_have_the_papers_form() {
 fn levels_teach_what_they_say() {
     let taught = |level| {
         let mix = Mix::level(level);
-        Category::ALL.into_iter().filter(|c| mix.weight(*c) > 0.0).collect::<Vec<_>>()
+        Category::ALL
+            .into_iter()
+            .filter(|c| mix.weight(*c) > 0.0)
+            .collect::<Vec<_>>()
     };
     for level in 1..5 {
         let (now, next) = (taught(level), taught(level + 1));
-        assert!(now.iter().all(|c| next.contains(c)), "level {level} is forgotten");
+        assert!(
+            now.iter().all(|c| next.contains(c)),
+            "level {level} is forgotten"
+        );
     }
     assert!(!taught(1).contains(&Category::Counting) && taught(2).contains(&Category::Counting));
     assert!(!taught(2).contains(&Category::Box) && taught(3).contains(&Category::Refusal));
@@ -129,7 +181,9 @@ fn levels_teach_what_they_say() {
     let mut asked = std::collections::BTreeMap::new();
     for index in 0..1500 {
         for turn in generator.conversation(index).turns {
-            *asked.entry((turn.category, turn.language.code())).or_insert(0) += 1;
+            *asked
+                .entry((turn.category, turn.language.code()))
+                .or_insert(0) += 1;
         }
     }
     for category in Category::ALL {

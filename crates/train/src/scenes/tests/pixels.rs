@@ -9,13 +9,20 @@ use visavis_llava::boxes::PixelBox;
 
 /// The scene on a plain background, without noise or compression.
 fn plainly(mut scene: Scene) -> Scene {
-    let tone = if scene.backdrop.dark { [40, 40, 48] } else { [225, 225, 220] };
+    let tone = if scene.backdrop.dark {
+        [40, 40, 48]
+    } else {
+        [225, 225, 220]
+    };
     scene.backdrop = Backdrop {
         pattern: Pattern::Plain,
         tones: [tone, tone],
         ..scene.backdrop
     };
-    scene.finish = Finish { noise: 0, jpeg: None };
+    scene.finish = Finish {
+        noise: 0,
+        jpeg: None,
+    };
     scene
 }
 
@@ -40,13 +47,26 @@ fn extent(picture: &RgbImage, ink: &[bool]) -> PixelBox {
             (x1, y1, x2, y2) = (x1.min(x), y1.min(y), x2.max(x + 1), y2.max(y + 1));
         }
     }
-    PixelBox { x1: x1.into(), y1: y1.into(), x2: x2.into(), y2: y2.into() }
+    PixelBox {
+        x1: x1.into(),
+        y1: y1.into(),
+        x2: x2.into(),
+        y2: y2.into(),
+    }
 }
 
 fn assert_close(found: PixelBox, said: PixelBox, what: &str) {
-    let pairs = [(found.x1, said.x1), (found.y1, said.y1), (found.x2, said.x2), (found.y2, said.y2)];
+    let pairs = [
+        (found.x1, said.x1),
+        (found.y1, said.y1),
+        (found.x2, said.x2),
+        (found.y2, said.y2),
+    ];
     // A pixel at each edge may be inked by less than can be told from the background.
-    assert!(pairs.iter().all(|(a, b)| (a - b).abs() <= 1.6), "{what}: ink {found:?}, said {said:?}");
+    assert!(
+        pairs.iter().all(|(a, b)| (a - b).abs() <= 1.6),
+        "{what}: ink {found:?}, said {said:?}"
+    );
 }
 
 #[test]
@@ -56,13 +76,24 @@ fn ink_fills_its_box_and_nothing_else() {
     for index in 0..150 {
         let scene = plainly(generator.conversation(index).scene);
         for object in &scene.objects {
-            let alone = Scene { objects: vec![object.clone()], print: None, ..scene.clone() };
+            let alone = Scene {
+                objects: vec![object.clone()],
+                print: None,
+                ..scene.clone()
+            };
             let (picture, ink) = inked(&alone);
-            assert_close(extent(&picture, &ink), object.bounds, &format!("{object:?}"));
+            assert_close(
+                extent(&picture, &ink),
+                object.bounds,
+                &format!("{object:?}"),
+            );
             objects += 1;
         }
         if let Some(print) = &scene.print {
-            let alone = Scene { objects: Vec::new(), ..scene.clone() };
+            let alone = Scene {
+                objects: Vec::new(),
+                ..scene.clone()
+            };
             let (picture, ink) = inked(&alone);
             assert_close(extent(&picture, &ink), print.bounds, &format!("{print:?}"));
             prints += 1;
@@ -122,19 +153,30 @@ fn things_keep_the_colour_they_are_called_by() {
             let picture = paint::paint(&scene, &mut Dice::named(&[]));
             let inside = |x: u32, y: u32| {
                 let (x, y) = (f64::from(x), f64::from(y));
-                x > object.bounds.x1 && x < object.bounds.x2 && y > object.bounds.y1 && y < object.bounds.y2
+                x > object.bounds.x1
+                    && x < object.bounds.x2
+                    && y > object.bounds.y1
+                    && y < object.bounds.y2
             };
             let same = picture.enumerate_pixels().filter(|(x, y, pixel)| {
-                inside(*x, *y) && pixel.0.iter().zip(object.ink).all(|(a, b)| a.abs_diff(b) < 3)
+                inside(*x, *y)
+                    && pixel
+                        .0
+                        .iter()
+                        .zip(object.ink)
+                        .all(|(a, b)| a.abs_diff(b) < 3)
             });
-            let area = (object.bounds.x2 - object.bounds.x1) * (object.bounds.y2 - object.bounds.y1);
+            let area =
+                (object.bounds.x2 - object.bounds.x1) * (object.bounds.y2 - object.bounds.y1);
             let share = same.count() as f64 / area;
             assert!(share > 0.22, "{share}: {object:?}");
             let nearest = crate::scenes::attributes::Colour::ALL
                 .into_iter()
                 .min_by_key(|colour| {
                     let apart = colour.rgb().into_iter().zip(object.ink);
-                    apart.map(|(a, b)| u32::from(a.abs_diff(b)).pow(2)).sum::<u32>()
+                    apart
+                        .map(|(a, b)| u32::from(a.abs_diff(b)).pow(2))
+                        .sum::<u32>()
                 });
             assert_eq!(nearest, Some(object.colour));
         }

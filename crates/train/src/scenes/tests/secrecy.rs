@@ -15,7 +15,10 @@ fn secret_names() -> Vec<String> {
             let english = colour.word(Language::English);
             names.push(format!("{english} {}", shape.word(Language::English)));
             names.push(format!("{english} {}", shape.plural()));
-            let chinese = (colour.word(Language::Chinese), shape.word(Language::Chinese));
+            let chinese = (
+                colour.word(Language::Chinese),
+                shape.word(Language::Chinese),
+            );
             names.push(format!("{}{}", chinese.0, chinese.1));
             for texture in Texture::ALL {
                 let texture = texture.word(Language::Chinese);
@@ -27,9 +30,16 @@ fn secret_names() -> Vec<String> {
 }
 
 fn named<'a>(sample: &Sample, names: &'a [String]) -> Option<&'a String> {
-    let said = sample.turns.iter().flat_map(|turn| [&turn.question, &turn.answer]);
-    said.flat_map(|text| names.iter().filter(move |name| text.contains(name.as_str())))
-        .next()
+    let said = sample
+        .turns
+        .iter()
+        .flat_map(|turn| [&turn.question, &turn.answer]);
+    said.flat_map(|text| {
+        names
+            .iter()
+            .filter(move |name| text.contains(name.as_str()))
+    })
+    .next()
 }
 
 #[test]
@@ -40,7 +50,11 @@ fn training_never_shows_or_names_what_is_kept_back() {
     samples.extend((0..500).map(|n| generator.caption(n)));
     samples.extend(questions(Split::Train, 20));
     for sample in &samples {
-        assert!(!sample.scene.objects.iter().any(|o| o.is_unseen()), "{:?}", sample.scene);
+        assert!(
+            !sample.scene.objects.iter().any(|o| o.is_unseen()),
+            "{:?}",
+            sample.scene
+        );
         assert!(sample.turns.iter().all(|turn| !turn.unseen));
         assert_eq!(named(sample, &names), None, "{:?}", sample.turns);
     }
@@ -50,11 +64,22 @@ fn training_never_shows_or_names_what_is_kept_back() {
 fn the_test_shows_and_names_it() {
     let names = secret_names();
     let samples = questions(Split::Test, 30);
-    let shown = samples.iter().filter(|s| s.scene.objects.iter().any(|o| o.is_unseen()));
+    let shown = samples
+        .iter()
+        .filter(|s| s.scene.objects.iter().any(|o| o.is_unseen()));
     let share = shown.count() as f64 / samples.len() as f64;
     assert!((0.3..0.8).contains(&share), "{share}");
-    assert!(samples.iter().filter(|sample| named(sample, &names).is_some()).count() > 30);
-    let marked = samples.iter().filter(|s| s.turns.iter().any(|turn| turn.unseen)).count();
+    assert!(
+        samples
+            .iter()
+            .filter(|sample| named(sample, &names).is_some())
+            .count()
+            > 30
+    );
+    let marked = samples
+        .iter()
+        .filter(|s| s.turns.iter().any(|turn| turn.unseen))
+        .count();
     assert!(marked > samples.len() / 6, "{marked}");
 }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the measurements. For now those of the matrix kernels.
+//! `cargo xtask bench`: the measurements of the linear layer beside candle's.
 
 use crate::cargo::{cargo, exit_code};
 use crate::say;
@@ -11,8 +11,10 @@ pub(crate) fn bench(args: &[String]) -> ExitCode {
         "--release",
         "--package",
         "visavis-kernels",
+        "--features",
+        "compare",
         "--example",
-        "gemm",
+        "matmul",
         "--",
     ]);
     command.args(args);

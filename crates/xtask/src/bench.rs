@@ -5,7 +5,7 @@ use crate::{bench_model, say, ui};
 use std::process::{Child, Command, ExitCode, Stdio};
 
 /// Builds and runs the measurements. With `model PATH`, that of the model there alone; with other
-/// `args`, those of the kernels alone, which take them. The first that fails ends it, and its exit
+/// `args`, those of the kernels beside candle's alone, which take them. The first that fails ends it, and its exit
 /// status is ours.
 pub(crate) fn bench(args: &[String]) -> ExitCode {
     if let Some((word, rest)) = args.split_first()
@@ -13,7 +13,17 @@ pub(crate) fn bench(args: &[String]) -> ExitCode {
     {
         return bench_model::bench(rest);
     }
-    let mut kernels = example("visavis-kernels", "gemm");
+    let mut kernels = cargo([
+        "run",
+        "--release",
+        "--package",
+        "visavis-kernels",
+        "--features",
+        "compare",
+        "--example",
+        "matmul",
+        "--",
+    ]);
     kernels.args(args);
     if !args.is_empty() {
         return measured(kernels);

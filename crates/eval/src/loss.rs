@@ -163,6 +163,10 @@ fn surprise(logits: &[f32], target: u32) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::question::Expected;
+    use visavis_llava::device::DeviceChoice;
+    use visavis_llava::watch::Silent;
+    use visavis_testkit::TinyModel;
 
     #[test]
     fn surprise_is_the_cross_entropy() {
@@ -173,5 +177,73 @@ mod tests {
         // Large logits do not overflow.
         assert!((surprise(&[1000.0, 999.0], 1) - 1.313_261_687_518_222_8).abs() < 1e-6);
         assert_eq!(surprise(&even, 4), f64::INFINITY);
+    }
+
+    fn question(text: &str, answer: &str) -> Question {
+        Question {
+            question_id: text.to_owned(),
+            image: String::new(),
+            text: text.to_owned(),
+            category: String::new(),
+            language: "en".to_owned(),
+            kind: String::new(),
+            unseen: false,
+            answer: answer.to_owned(),
+            expected: Expected::Exact {
+                text: answer.to_owned(),
+            },
+        }
+    }
+
+    fn picture(question: &Question) -> Result<RequestPicture> {
+        let shade = question.text.len() as u8;
+        Ok(RequestPicture {
+            width: 6,
+            height: 4,
+            rgb: Arc::new(vec![shade; 6 * 4 * 3]),
+        })
+    }
+
+    /// Answers of different lengths in one batch, against each answer token asked for from scratch.
+    #[test]
+    fn following_an_answer_is_asking_for_each_of_its_tokens() {
+        let tiny = TinyModel::preset("base");
+        let model = Model::load(tiny.path(), DeviceChoice::Cpu, &Silent).unwrap();
+        let questions = [
+            question("What is this?", "A red star"),
+            question("Where?", "No"),
+            question(
+                "And now, how many of them are there?",
+                "There are three of them.",
+            ),
+        ];
+        let found = held_out(&model, &questions, &mut picture, &Silent).unwrap();
+        let (mut sum, mut tokens) = (0.0, 0);
+        for question in &questions {
+            let known = sequence(&model, question, picture(question).unwrap(), &Silent).unwrap();
+            for at in 0..known.targets.len() {
+                let mut cache = model.new_cache();
+                let mut input = known.prompt.clone();
+                if at > 0 {
+                    input.push(Input::Tokens(known.targets[..at].to_vec()));
+                }
+                let step = Step {
+                    cache: &mut cache,
+                    input,
+                    logits: true,
+                };
+                let logits = model
+                    .forward(&mut [step], &Silent)
+                    .unwrap()
+                    .remove(0)
+                    .unwrap();
+                sum += surprise(&logits, known.targets[at]);
+                tokens += 1;
+            }
+            assert_eq!(known.targets.last(), Some(&model.tokenizer().eos()));
+        }
+        assert_eq!(found.tokens, tokens);
+        let mean = sum / f64::from(tokens as u32);
+        assert!((found.mean - mean).abs() < 1e-9, "{} {mean}", found.mean);
     }
 }

@@ -203,7 +203,14 @@ const scenes = [
 
 const outDir = 'dist-mock';
 await build({ mode: 'mock', logLevel: 'error', build: { outDir } });
-const server = await preview({ build: { outDir }, preview: { port: 1421 }, logLevel: 'error' });
+// As strict as the window: see src-tauri/tauri.conf.json.
+const policy =
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data: blob:";
+const server = await preview({
+    build: { outDir },
+    preview: { port: 1421, headers: { 'Content-Security-Policy': policy } },
+    logLevel: 'error',
+});
 const browser = await chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: ['--no-sandbox'],
@@ -228,6 +235,7 @@ for (const [size, [width, height]] of Object.entries(sizes)) {
 async function take({ file, query, act, theme, lang, viewport }) {
     const locale = lang === 'zh' ? 'zh-CN' : 'en-GB';
     const context = await browser.newContext({ viewport, locale });
+    await context.addInitScript('Object.freeze(Object.prototype)');
     const page = await context.newPage();
     page.setDefaultTimeout(15_000);
     page.on('pageerror', (error) => console.error(file, error.message));

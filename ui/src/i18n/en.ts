@@ -105,7 +105,7 @@ export const en = {
   'chat.failed': 'No answer',
   'chat.partFailed': 'The answer broke off',
   'chat.empty': 'The model answered with nothing.',
-  'chat.speed': '{rate} words/s',
+  'chat.speed': '{rate} word pieces/s',
   'chat.speedLong':
     'First word after {first}. Looking {look}, reading {read}, writing {write}. {tokens} word pieces, {model}, {device}.',
   'chat.forgot': {

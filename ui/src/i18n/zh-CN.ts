@@ -102,7 +102,7 @@ export const zhCN: Messages = {
   'chat.failed': '未能回答',
   'chat.partFailed': '回答中途出错',
   'chat.empty': '模型没有给出任何内容。',
-  'chat.speed': '{rate} 词/秒',
+  'chat.speed': '{rate} 词元/秒',
   'chat.speedLong':
     '{first} 后出现第一个词。看图 {look}，读题 {read}，书写 {write}。共 {tokens} 个词元，{model}，{device}。',
   'chat.forgot': {

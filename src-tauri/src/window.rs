@@ -30,7 +30,11 @@ pub(crate) fn open(handle: &AppHandle, desk: &Arc<Desk>) -> tauri::Result<()> {
         .inner_size(place::SIZE.0, place::SIZE.1)
         .min_inner_size(place::LEAST.0, place::LEAST.1)
         .visible(false)
-        .background_color(if theme == Some(tauri::Theme::Dark) { DARK } else { LIGHT })
+        .background_color(if theme == Some(tauri::Theme::Dark) {
+            DARK
+        } else {
+            LIGHT
+        })
         .theme(theme)
         .menu(menu)
         // The page is our own; whatever leads elsewhere leads nowhere.

@@ -77,6 +77,11 @@ pub fn install<R: Send>(f: impl FnOnce() -> R + Send) -> R {
 /// Calls `f` with `0..tasks`, spread over the workers if the work is worth the hand-over.
 /// `cost` is the work in all, in multiplications.
 pub(crate) fn for_each(tasks: usize, cost: usize, f: impl Fn(usize) + Send + Sync) {
+    share(tasks, cost, &f);
+}
+
+/// Compiled once: what rayon makes of a closure is large, and there are many closures.
+fn share(tasks: usize, cost: usize, f: &(dyn Fn(usize) + Send + Sync)) {
     if tasks <= 1 || cost < WORTH_SHARING {
         (0..tasks).for_each(f);
     } else {

@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: the measurements: of the matrix kernels, or of a whole model.
+//! `cargo xtask bench`: the measurements of the linear layer beside candle's, or of a whole model.
 
 use crate::bench_model;
 use crate::cargo::{cargo, exit_code};
@@ -18,8 +18,10 @@ pub(crate) fn bench(args: &[String]) -> ExitCode {
         "--release",
         "--package",
         "visavis-kernels",
+        "--features",
+        "compare",
         "--example",
-        "gemm",
+        "matmul",
         "--",
     ]);
     command.args(args);

@@ -12,6 +12,7 @@ use super::legacy::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};
 use super::super_blocks::{Q2K, Q3K, Q4K, Q5K, Q6K};
 use super::{many, one};
 use crate::isa::Level;
+use crate::simd::Bytes;
 use crate::{DType, Matrix};
 
 /// A quantised matrix, as its blocks.
@@ -29,26 +30,36 @@ impl<P> Clone for Weights<'_, P> {
 impl<P> Copy for Weights<'_, P> {}
 
 impl<'a, P> Weights<'a, P> {
+    /// The blocks of eight rows: a loop, since as a closure it might be a call.
     #[inline(always)]
-    pub(super) fn block(&self, row: usize, at: usize) -> &'a P {
-        &self.blocks[row * self.per_row + at]
-    }
-
-    /// Block `at` of each of the rows: a loop, since as a closure it might be a call.
-    #[inline(always)]
-    pub(super) fn column_blocks(&self, rows: [usize; 8], at: usize) -> [&'a P; 8] {
-        let mut blocks = [self.block(rows[0], at); 8];
-        for (block, row) in blocks.iter_mut().zip(rows).skip(1) {
-            *block = self.block(row, at);
+    pub(super) fn rows(&self, rows: [usize; 8]) -> [&'a [P]; 8] {
+        let mut slices = [&self.blocks[..0]; 8];
+        for (slice, row) in slices.iter_mut().zip(rows) {
+            *slice = &self.blocks[row * self.per_row..][..self.per_row];
         }
-        blocks
+        slices
     }
+}
 
-    /// Where a block lies, or would lie: to be asked for, not read.
-    #[inline(always)]
-    pub(super) fn address(&self, row: usize, at: usize) -> *const u8 {
-        let block = row * self.per_row + at;
-        self.blocks.as_ptr().wrapping_add(block).cast()
+/// Block `at` of each of the rows, all of which have it.
+#[inline(always)]
+pub(super) fn column<'a, P>(rows: &[&'a [P]; 8], at: usize) -> [&'a P; 8] {
+    let mut blocks = [&rows[0][at]; 8];
+    for (block, row) in blocks.iter_mut().zip(rows).skip(1) {
+        *block = &row[at];
+    }
+    blocks
+}
+
+/// Asks for `bytes` bytes that lie `ahead` bytes from block `at` of each of the rows.
+#[inline(always)]
+pub(super) fn prefetch<B: Bytes, P>(b: B, rows: &[&[P]; 8], at: usize, ahead: usize, bytes: usize) {
+    for row in rows {
+        // Any address may be asked for.
+        let from = row.as_ptr().wrapping_add(at).cast::<u8>();
+        for line in (0..bytes).step_by(64) {
+            b.prefetch(from.wrapping_add(ahead).wrapping_add(line));
+        }
     }
 }
 

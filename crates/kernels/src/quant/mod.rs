@@ -19,7 +19,7 @@ mod tile;
 
 pub use encode::quantise_row;
 pub(crate) use linear::forward;
-use linear::{Product, Weights};
+use linear::{Product, Weights, column, prefetch};
 
 use crate::DType;
 use legacy::{Q4_0, Q4_1, Q5_0, Q5_1, Q8_0};

@@ -3,7 +3,7 @@
 
 use super::activations::Activations;
 use super::integers::{Integers, Per};
-use super::{Product, SUPER, Weights};
+use super::{Product, SUPER, column, prefetch};
 use crate::pool;
 use crate::simd::{BlockKernel, Bytes, dispatch_blocks};
 
@@ -59,45 +59,32 @@ impl<P: Integers> Task<'_, P> {
     #[inline(always)]
     fn eight<B: Bytes>(&self, b: B, columns: [usize; COLUMNS]) -> [f32; COLUMNS] {
         let Product { k, weights, .. } = self.product;
+        let rows = weights.rows(columns);
+        let row_bytes = weights.per_row * size_of::<P>();
+        let bytes = SUPER / P::LEN * size_of::<P>();
         let mut out = [0.0; COLUMNS];
         for super_block in 0..k.div_ceil(SUPER) {
             let values = SUPER.min(k - super_block * SUPER);
             let first = super_block * (SUPER / P::LEN);
-            prefetch(b, weights, columns, first);
+            // Further along these rows, or at their end along the next eight.
+            let ends = (super_block * bytes).saturating_add(AHEAD) >= row_bytes;
+            let skip = if ends { row_bytes * (COLUMNS - 1) } else { 0 };
+            prefetch(b, &rows, first, AHEAD + skip, bytes);
+            let x = &self.x.values(super_block, 0, 1)[0];
+            let scale = self.x.scales(super_block, 0, 1)[0];
+            let sums = &self.x.sums(super_block, 0, 1)[0];
             for piece in 0..values / P::LEN {
                 let eight = Eight {
-                    blocks: weights.column_blocks(columns, first + piece),
+                    blocks: column(&rows, first + piece),
                     group: piece * P::LEN / 32,
-                    x: &self.x.values(super_block, 0, 1)[0],
-                    scale: self.x.scales(super_block, 0, 1)[0],
-                    sums: &self.x.sums(super_block, 0, 1)[0],
+                    x,
+                    scale,
+                    sums,
                 };
                 eight.add(b, &mut out);
             }
         }
         out
-    }
-}
-
-/// Asks for what these columns, or at the end of their rows the next eight, will take.
-#[inline(always)]
-fn prefetch<B: Bytes, P: Integers>(
-    b: B,
-    weights: &Weights<'_, P>,
-    columns: [usize; COLUMNS],
-    block: usize,
-) {
-    let row = weights.per_row * size_of::<P>();
-    let ahead = if block * size_of::<P>() + AHEAD < row {
-        AHEAD
-    } else {
-        AHEAD + row * (COLUMNS - 1)
-    };
-    for column in columns {
-        let at = weights.address(column, block).wrapping_add(ahead);
-        for line in (0..SUPER / P::LEN * size_of::<P>()).step_by(64) {
-            b.prefetch(at.wrapping_add(line));
-        }
     }
 }
 
@@ -121,21 +108,16 @@ impl<P: Integers> Eight<'_, P> {
         let (d, dmin) = (b.widen(&d), b.widen(&dmin));
         for unit in 0..P::LEN / P::UNIT {
             let mut parts = [b.no_parts(); COLUMNS];
-            let mut less = [0_i32; COLUMNS];
-            for (c, block) in self.blocks.iter().enumerate() {
-                parts[c] = self.products(b, block, unit);
-                if P::MINS != Per::Nothing {
-                    less[c] = self.minima(block, unit);
-                }
+            for (part, block) in parts.iter_mut().zip(self.blocks) {
+                *part = self.products(b, block, unit);
             }
             let sums = b.totals(parts);
+            let less = self.minima(b, unit);
             for c in 0..COLUMNS {
-                let term = sums[c] as f32 * d[c];
-                let term = if P::MINS == Per::Nothing {
-                    term
-                } else {
-                    term - less[c] as f32 * dmin[c]
-                };
+                let mut term = sums[c] as f32 * d[c];
+                if P::MINS != Per::Nothing {
+                    term -= less[c] as f32 * dmin[c];
+                }
                 out[c] += term * self.scale;
             }
         }
@@ -144,31 +126,45 @@ impl<P: Integers> Eight<'_, P> {
     /// Partial sums of one column.
     #[inline(always)]
     fn products<B: Bytes>(&self, b: B, block: &P, unit: usize) -> B::Parts {
-        let scales = block.scales();
-        let scale = |at: usize| i32::from(scales[at]);
+        let scales = b.scales(&block.scales());
         let groups = P::UNIT / 32;
         let mut parts = b.no_parts();
         for g in unit * groups..(unit + 1) * groups {
-            let products = b.dot(block.group(b, g), P::SIGNED, &self.x[self.group + g]);
-            parts = match P::SCALES {
-                Per::Nothing => b.add_parts(parts, products),
-                Per::Sixteen => b.add_scaled(parts, products, [scale(2 * g), scale(2 * g + 1)]),
-                Per::ThirtyTwo => b.add_scaled(parts, products, [scale(g); 2]),
+            let (w, x) = (block.group(b, g), &self.x[self.group + g]);
+            let products = match P::SCALES {
+                Per::Nothing => b.dot(w, P::SIGNED, x),
+                Per::Sixteen => b.dot_scaled(w, P::SIGNED, x, scales, [2 * g, 2 * g + 1]),
+                Per::ThirtyTwo => b.dot_scaled(w, P::SIGNED, x, scales, [g; 2]),
             };
+            parts = b.add_parts(parts, products);
         }
         parts
     }
 
+    /// The minima of each column times the sums that they belong to.
     #[inline(always)]
-    fn minima(&self, block: &P, unit: usize) -> i32 {
-        let mins = block.mins();
+    fn minima<B: Bytes>(&self, b: B, unit: usize) -> [i32; COLUMNS] {
+        let mut less = [0; COLUMNS];
+        if P::MINS == Per::Nothing {
+            return less;
+        }
         let count = P::MINS.of(P::UNIT);
-        let sums = &self.sums[P::MINS.of(self.group * 32)..];
-        let products = mins[unit * count..(unit + 1) * count]
-            .iter()
-            .zip(&sums[unit * count..]);
-        products.fold(0, |less, (min, sum)| {
-            less.wrapping_add(min.wrapping_mul(*sum))
-        })
+        let sums = &self.sums[P::MINS.of(self.group * 32) + unit * count..][..count];
+        let (sums, rest) = sums.as_chunks::<8>();
+        let mut parts = [b.no_parts(); COLUMNS];
+        for ((part, less), block) in parts.iter_mut().zip(&mut less).zip(self.blocks) {
+            let mins = block.mins();
+            let (mins, rest_mins) = mins[unit * count..][..count].as_chunks::<8>();
+            for (mins, sums) in mins.iter().zip(sums) {
+                *part = b.add_parts(*part, b.products(mins, sums));
+            }
+            for (min, sum) in rest_mins.iter().zip(rest) {
+                *less = less.wrapping_add(min.wrapping_mul(*sum));
+            }
+        }
+        if count >= 8 {
+            less = b.totals(parts);
+        }
+        less
     }
 }

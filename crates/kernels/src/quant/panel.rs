@@ -6,7 +6,7 @@
 //! all rows before the next one takes its place.
 
 use super::integers::{Integers, Per};
-use super::{SUPER, Weights};
+use super::{SUPER, Weights, column, prefetch};
 use crate::simd::{BlockKernel, Bytes, Step};
 
 /// Columns of a panel.
@@ -56,10 +56,16 @@ impl<P: Integers> BlockKernel for Fill<'_, P> {
         for half in 0..COLUMNS / HALF {
             let at = half * HALF;
             let last = self.valid - 1;
-            let columns: [usize; HALF] = std::array::from_fn(|c| self.column + (at + c).min(last));
-            self.prefetch(b, columns);
+            let mut columns = [self.column; HALF];
+            for (c, column) in columns.iter_mut().enumerate() {
+                *column += (at + c).min(last);
+            }
+            let rows = self.weights.rows(columns);
+            // The blocks that the panel takes next.
+            let bytes = SUPER / P::LEN * size_of::<P>();
+            prefetch(b, &rows, self.first, bytes, bytes);
             for piece in 0..self.count {
-                let blocks = self.weights.column_blocks(columns, self.first + piece);
+                let blocks = column(&rows, self.first + piece);
                 self.fill_steps(b, blocks, piece, at);
                 self.fill_scales(b, blocks, piece, at);
             }
@@ -68,18 +74,6 @@ impl<P: Integers> BlockKernel for Fill<'_, P> {
 }
 
 impl<P: Integers> Fill<'_, P> {
-    /// Asks for the blocks that the panel takes next.
-    #[inline(always)]
-    fn prefetch<B: Bytes>(&self, b: B, columns: [usize; HALF]) {
-        let next = self.first + SUPER / P::LEN;
-        for column in columns {
-            let at = self.weights.address(column, next);
-            for line in (0..SUPER / P::LEN * size_of::<P>()).step_by(64) {
-                b.prefetch(at.wrapping_add(line));
-            }
-        }
-    }
-
     /// One block of each of eight columns, which begin at column `at`.
     #[inline(always)]
     fn fill_steps<B: Bytes>(&mut self, b: B, blocks: [&P; HALF], piece: usize, at: usize) {

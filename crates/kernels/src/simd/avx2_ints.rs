@@ -137,6 +137,8 @@ impl Ints for Avx2 {
 impl Bytes for Avx2 {
     type Bytes = __m256i;
     type Parts = __m256i;
+    /// The first eight twice, and the other eight twice.
+    type Scales = [__m256i; 2];
 
     // SAFETY (every block without its own line): a value of `Avx2` exists only inside `enter`.
     #[inline(always)]
@@ -231,12 +233,47 @@ impl Bytes for Avx2 {
         unsafe { _mm256_add_epi32(a, b) }
     }
     #[inline(always)]
-    fn add_scaled(self, sum: __m256i, a: __m256i, scales: [i32; 2]) -> __m256i {
-        // SAFETY: see above.
+    fn scales(self, scales: &[i16; 16]) -> [__m256i; 2] {
+        // SAFETY: see above; the array holds two halves. Each in both halves of a vector.
         unsafe {
-            let (first, second) = (_mm256_set1_epi32(scales[0]), _mm256_set1_epi32(scales[1]));
-            let scale = _mm256_blend_epi32::<0xf0>(first, second);
-            _mm256_add_epi32(sum, _mm256_mullo_epi32(a, scale))
+            let p = scales.as_ptr().cast::<__m128i>();
+            [
+                _mm256_broadcastsi128_si256(_mm_loadu_si128(p)),
+                _mm256_broadcastsi128_si256(_mm_loadu_si128(p.add(1))),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn dot_scaled(
+        self,
+        w: __m256i,
+        signed: bool,
+        x: &[i16; 32],
+        scales: [__m256i; 2],
+        at: [usize; 2],
+    ) -> __m256i {
+        let [even, odd] = words(w, signed, self);
+        // SAFETY: see above; the array holds two vectors.
+        unsafe {
+            // The two bytes of a scale, eight times.
+            let first = _mm_set1_epi16(((at[0] % 8) * 0x202 + 0x100) as i16);
+            let other = _mm_set1_epi16(((at[1] % 8) * 0x202 + 0x100) as i16);
+            let picks = _mm256_set_m128i(other, first);
+            let scale = _mm256_shuffle_epi8(scales[at[0] / 8], picks);
+            let x = x.as_ptr().cast::<__m256i>();
+            let even = _mm256_mullo_epi16(even, scale);
+            let odd = _mm256_mullo_epi16(odd, scale);
+            let even = _mm256_madd_epi16(even, _mm256_loadu_si256(x));
+            let odd = _mm256_madd_epi16(odd, _mm256_loadu_si256(x.add(1)));
+            _mm256_add_epi32(even, odd)
+        }
+    }
+    #[inline(always)]
+    fn products(self, a: &[i32; 8], b: &[i32; 8]) -> __m256i {
+        // SAFETY: see above; both arrays hold a vector.
+        unsafe {
+            let a = _mm256_loadu_si256(a.as_ptr().cast());
+            _mm256_mullo_epi32(a, _mm256_loadu_si256(b.as_ptr().cast()))
         }
     }
     #[inline(always)]

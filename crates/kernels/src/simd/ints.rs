@@ -57,6 +57,8 @@ pub(crate) trait Bytes: Copy {
     /// A few partial sums of one dot product, those of the first sixteen values apart from those
     /// of the other sixteen.
     type Parts: Copy;
+    /// Sixteen scales.
+    type Scales: Copy;
 
     /// Asks for the cache line at `p`, which may be any address.
     fn prefetch(self, p: *const u8);
@@ -80,8 +82,20 @@ pub(crate) trait Bytes: Copy {
     /// Products of the bytes (`signed` or not) with activations in the order of [`place`].
     fn dot(self, w: Self::Bytes, signed: bool, x: &[i16; 32]) -> Self::Parts;
     fn add_parts(self, a: Self::Parts, b: Self::Parts) -> Self::Parts;
-    /// `sum + a * scale`, with a scale for the first and one for the other sixteen values.
-    fn add_scaled(self, sum: Self::Parts, a: Self::Parts, scales: [i32; 2]) -> Self::Parts;
+    /// Readies scales for [`Bytes::dot_scaled`].
+    fn scales(self, scales: &[i16; 16]) -> Self::Scales;
+    /// [`Bytes::dot`] with one of the scales for the first and one for the other sixteen values:
+    /// the numbers `at`, both below eight or neither. Scaled weights fit 16 bits.
+    fn dot_scaled(
+        self,
+        w: Self::Bytes,
+        signed: bool,
+        x: &[i16; 32],
+        scales: Self::Scales,
+        at: [usize; 2],
+    ) -> Self::Parts;
+    /// The eight products, some of them summed.
+    fn products(self, a: &[i32; 8], b: &[i32; 8]) -> Self::Parts;
     /// Eight dot products, in full.
     fn totals(self, parts: [Self::Parts; 8]) -> [i32; 8];
 

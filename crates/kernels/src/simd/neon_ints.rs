@@ -147,6 +147,7 @@ impl Ints for Neon {
 impl Bytes for Neon {
     type Bytes = [Half; 2];
     type Parts = [int32x4_t; 2];
+    type Scales = [i16; 16];
 
     // SAFETY (every block without its own line): a value of `Neon` exists only inside `enter`.
     #[inline(always)]
@@ -259,17 +260,35 @@ impl Bytes for Neon {
         unsafe { [vaddq_s32(a[0], b[0]), vaddq_s32(a[1], b[1])] }
     }
     #[inline(always)]
-    fn add_scaled(
+    fn scales(self, scales: &[i16; 16]) -> [i16; 16] {
+        *scales
+    }
+    #[inline(always)]
+    fn dot_scaled(
         self,
-        sum: [int32x4_t; 2],
-        a: [int32x4_t; 2],
-        scales: [i32; 2],
+        w: [Half; 2],
+        signed: bool,
+        x: &[i16; 32],
+        scales: [i16; 16],
+        at: [usize; 2],
     ) -> [int32x4_t; 2] {
+        let [first, other] = self.dot(w, signed, x);
         // SAFETY: see above.
         unsafe {
             [
-                vmlaq_n_s32(sum[0], a[0], scales[0]),
-                vmlaq_n_s32(sum[1], a[1], scales[1]),
+                vmulq_n_s32(first, i32::from(scales[at[0]])),
+                vmulq_n_s32(other, i32::from(scales[at[1]])),
+            ]
+        }
+    }
+    #[inline(always)]
+    fn products(self, a: &[i32; 8], b: &[i32; 8]) -> [int32x4_t; 2] {
+        let (a, b) = (a.as_ptr(), b.as_ptr());
+        // SAFETY: see above; both arrays hold two vectors.
+        unsafe {
+            [
+                vmulq_s32(vld1q_s32(a), vld1q_s32(b)),
+                vmulq_s32(vld1q_s32(a.add(4)), vld1q_s32(b.add(4))),
             ]
         }
     }

@@ -72,6 +72,7 @@ impl Ints for Portable {
 impl Bytes for Portable {
     type Bytes = [u8; 32];
     type Parts = [i32; 2];
+    type Scales = [i16; 16];
 
     #[inline(always)]
     fn prefetch(self, _: *const u8) {}
@@ -127,9 +128,30 @@ impl Bytes for Portable {
         [a[0].wrapping_add(b[0]), a[1].wrapping_add(b[1])]
     }
     #[inline(always)]
-    fn add_scaled(self, sum: [i32; 2], a: [i32; 2], scales: [i32; 2]) -> [i32; 2] {
-        let scaled = [a[0].wrapping_mul(scales[0]), a[1].wrapping_mul(scales[1])];
-        self.add_parts(sum, scaled)
+    fn scales(self, scales: &[i16; 16]) -> [i16; 16] {
+        *scales
+    }
+    #[inline(always)]
+    fn dot_scaled(
+        self,
+        w: [u8; 32],
+        signed: bool,
+        x: &[i16; 32],
+        scales: [i16; 16],
+        at: [usize; 2],
+    ) -> [i32; 2] {
+        let [first, other] = self.dot(w, signed, x);
+        [
+            first.wrapping_mul(i32::from(scales[at[0]])),
+            other.wrapping_mul(i32::from(scales[at[1]])),
+        ]
+    }
+    #[inline]
+    fn products(self, a: &[i32; 8], b: &[i32; 8]) -> [i32; 2] {
+        let sum = |from: usize| {
+            (from..from + 4).fold(0_i32, |sum, i| sum.wrapping_add(a[i].wrapping_mul(b[i])))
+        };
+        [sum(0), sum(4)]
     }
     #[inline(always)]
     fn totals(self, parts: [[i32; 2]; 8]) -> [i32; 8] {

@@ -11,11 +11,11 @@ use visavis_llava::cache::KvCache;
 use visavis_llava::checkpoint::Checkpoint;
 use visavis_llava::convert::{Recipe, Target, Written, convert};
 use visavis_llava::device::DeviceChoice;
-use visavis_llava::ops::CandleOps;
+use visavis_llava::ops::{CandleOps, HostOps};
 use visavis_llava::watch::Silent;
 use visavis_llava::{ImageFeatures, Input, Model, Step};
 use visavis_testkit::blocks::{self, BlockModel};
-use visavis_testkit::golden::{self, distance};
+use visavis_testkit::golden::{self, BlockGolden, distance};
 use visavis_testkit::{TinyModel, formula, presets};
 
 /// Presets that GGUF can express: all but the one that hands the class token on.
@@ -111,12 +111,14 @@ fn the_vocabulary_splits_text_as_before() {
 
 /// Every block type, with bits that no encoder chose, against what transformers computes from the
 /// weights that llama.cpp's own Python code decodes them to. Teacher-forced.
+///
+/// Beside blocks, keys and values are kept in 16 bits and activations are rounded to 14; these
+/// models, whose weights are random, make much of it. With keys and values in 32 bits the rest is
+/// the activations' alone. A misread bit or minimum in one matrix of one layer moves logits by
+/// more than 1e-1: see the test below.
 #[test]
 fn each_block_type_computes_what_transformers_computes() {
-    // Keys and values are kept in 16 bits beside blocks, and activations are rounded to 14 bits;
-    // both move logits by a few 1e-4 of the largest. The nearest mistake, a minimum or a high bit
-    // misread in one matrix, moves them by more than 1e-1.
-    const TOLERANCE: f64 = 4e-3;
+    let mut faults = Vec::new();
     for kind in blocks::KINDS {
         let files = BlockModel::new(kind);
         let golden = golden::load_blocks(kind);
@@ -124,31 +126,98 @@ fn each_block_type_computes_what_transformers_computes() {
             files.sha256, golden.sha256,
             "{kind}: other bytes than the reference had"
         );
-        let model = Model::load(&files.language(), DeviceChoice::Cpu, &Silent)
-            .unwrap_or_else(|e| panic!("{kind}: {e}"));
-        let size = blocks::spec().vision.image_size;
-        let pixels = formula::pixels(size, golden.picture);
-        let features = Arc::new(model.see(&pixels, &Silent).expect("features"));
-        let rows = model.features_to_host(&features).expect("features");
-        let rows: Vec<&[f32]> = rows.chunks_exact(model.config().language.hidden).collect();
-        let kept = [rows[0], rows[7], rows[15]].concat();
-        let far = distance(&kept, &golden.features);
-        assert!(far <= TOLERANCE / 4.0, "{kind}: features {far:.1e}");
-
-        let mut cache = model.new_cache();
-        let mut input = prompt(&golden.ids, &features);
-        for (step, &expected) in golden.greedy.iter().enumerate() {
-            let logits = step_logits(&model, &mut cache, input);
-            if let Some(at) = golden.steps.iter().position(|s| *s == step) {
-                let stored = &golden.logits[at * logits.len()..][..logits.len()];
-                let far = distance(&logits, stored);
-                assert!(far <= TOLERANCE, "{kind}: step {step}, logits {far:.1e}");
+        for half_cache in [true, false] {
+            let model = over_host(&files.language(), half_cache);
+            let (features, logits) = distances(&model, &golden);
+            let tolerance = tolerance(kind, half_cache);
+            println!(
+                "{kind}, 16-bit cache {half_cache}: features {features:.1e}, logits {logits:.1e}"
+            );
+            if features > FEATURES || logits > tolerance {
+                faults.push(format!("{kind}: features {features:.1e}, logits {logits:.1e} (cache in 16 bits: {half_cache})"));
             }
-            let close = golden.margins[step] < 2.0 * TOLERANCE;
-            assert!(argmax(&logits) == expected || close, "{kind}: step {step}");
-            input = vec![Input::Tokens(vec![expected])];
         }
     }
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+/// The tower runs in f32 over 16-bit weights, or over blocks.
+const FEATURES: f64 = 1e-3;
+
+fn tolerance(kind: &str, half_cache: bool) -> f64 {
+    match (kind, half_cache) {
+        // No blocks, and a 32-bit cache unless it is forced.
+        ("F16", false) => 1e-4,
+        (_, false) => 5e-3,
+        (_, true) => 1e-2,
+    }
+}
+
+/// One level of one value in each block of one matrix changed: the tolerance sees it.
+#[test]
+fn a_misread_bit_in_each_block_is_seen() {
+    for (kind, at) in [("Q4_0", 5), ("Q8_0", 5), ("Q4_K", 20), ("Q6_K", 20)] {
+        let files = BlockModel::new(kind);
+        let checkpoint = Checkpoint::open(&files.language()).expect("a checkpoint");
+        let name = "language_model.model.layers.1.mlp.down_proj.weight";
+        let (entry, dtype) = checkpoint
+            .weights
+            .entry(name, &[256, 512])
+            .expect("a matrix");
+        let (start, end) = (entry.offset, entry.offset + entry.bytes);
+        let mut bytes = std::fs::read(files.language()).expect("the file");
+        for block in bytes[start..end].chunks_exact_mut(dtype.block_bytes()) {
+            // The highest bit of the level of one of 32, or of 256, values.
+            block[at] ^= 0x80;
+        }
+        drop(checkpoint);
+        std::fs::write(files.language(), bytes).expect("a changed file");
+        let golden = golden::load_blocks(kind);
+        let (_, logits) = distances(&over_host(&files.language(), true), &golden);
+        println!("{kind}: {logits:.1e}");
+        assert!(
+            logits > 2.0 * tolerance(kind, true),
+            "{kind}: only {logits:.1e}"
+        );
+    }
+}
+
+fn over_host(path: &std::path::Path, half_cache: bool) -> Model {
+    let checkpoint = Checkpoint::open(path).expect("a checkpoint");
+    let ops = Box::new(HostOps { half_cache });
+    Model::build(checkpoint, DeviceChoice::Cpu, ops, &Silent).expect("a model")
+}
+
+/// How far features and logits are at most; infinite where another token wins although the
+/// reference's first two lie farther apart than that explains.
+fn distances(model: &Model, golden: &BlockGolden) -> (f64, f64) {
+    let size = blocks::spec().vision.image_size;
+    let pixels = formula::pixels(size, golden.picture);
+    let features = Arc::new(model.see(&pixels, &Silent).expect("features"));
+    let rows = model.features_to_host(&features).expect("features");
+    let rows: Vec<&[f32]> = rows.chunks_exact(model.config().language.hidden).collect();
+    let seen = distance(&[rows[0], rows[7], rows[15]].concat(), &golden.features);
+
+    let mut cache = model.new_cache();
+    let mut input = prompt(&golden.ids, &features);
+    let mut worst = 0.0f64;
+    // The widest margin at which another token won; the distance between stored steps may be a
+    // little larger than at them.
+    let mut crossed = 0.0f64;
+    for (step, &expected) in golden.greedy.iter().enumerate() {
+        let logits = step_logits(model, &mut cache, input);
+        if let Some(at) = golden.steps.iter().position(|s| *s == step) {
+            let stored = &golden.logits[at * logits.len()..][..logits.len()];
+            worst = worst.max(distance(&logits, stored));
+        }
+        if argmax(&logits) != expected {
+            crossed = crossed.max(golden.margins[step]);
+        }
+        input = vec![Input::Tokens(vec![expected])];
+    }
+    // Two logits may each be off by that much, in opposite directions.
+    let explained = crossed <= 4.0 * worst;
+    (seen, if explained { worst } else { f64::INFINITY })
 }
 
 fn prompt(ids: &[i64], features: &Arc<ImageFeatures>) -> Vec<Input> {
@@ -245,8 +314,8 @@ fn quantised_models_compute_what_their_blocks_say() {
             let gguf = loaded(name, recipe);
             for run in &gguf.golden.runs {
                 let far = distance(&gguf.plain(run).1, &widened.plain(run).1);
-                // Keys and values in 16 bits, where the language model is quantised.
-                let tolerance = if recipe == Recipe::F16 { 1e-4 } else { 5e-3 };
+                // As for each block type, above.
+                let tolerance = if recipe == Recipe::F16 { 1e-4 } else { 1e-2 };
                 assert!(
                     far <= tolerance,
                     "{name}, {recipe:?}, {}: {far:.1e}",

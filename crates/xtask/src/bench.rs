@@ -5,8 +5,8 @@ use crate::{bench_model, say, ui};
 use std::process::{Child, Command, ExitCode, Stdio};
 
 /// Builds and runs the measurements. With `model PATH`, that of the model there alone; with other
-/// `args`, those of the kernels beside candle's alone, which take them. The first that fails ends it, and its exit
-/// status is ours.
+/// `args`, those of the kernels beside candle's alone, which take them. The first that fails ends
+/// it, and its exit status is ours.
 pub(crate) fn bench(args: &[String]) -> ExitCode {
     if let Some((word, rest)) = args.split_first()
         && word == "model"

@@ -154,7 +154,7 @@ fn a_made_up_model_answers_about_a_picture() {
 fn bench_measures_and_says_so_in_both_forms() {
     let folder = Folder::new();
     let made = made_up(&folder);
-    let line = "bench --repeats 2 --prefill 40,20 --decode 6 --json figures.json --model";
+    let line = "bench --repeats 2 --prefill 80,60 --decode 6 --json figures.json --model";
     let table = run(&folder.path, with_path(line, &made)).done();
     for part in [
         "Model",
@@ -171,8 +171,8 @@ fn bench_measures_and_says_so_in_both_forms() {
     }
     let json = std::fs::read_to_string(folder.path.join("figures.json")).unwrap();
     let figures: serde_json::Value = serde_json::from_str(&json).unwrap();
-    assert_eq!(figures["prefill"][0]["tokens"], 40, "{json}");
-    assert_eq!(figures["prefill"][1]["tokens"], 20, "{json}");
+    assert_eq!(figures["prefill"][0]["tokens"], 80, "{json}");
+    assert_eq!(figures["prefill"][1]["tokens"], 60, "{json}");
     assert_eq!(
         (&figures["device"], &figures["repeats"]),
         (&"cpu".into(), &2.into())
@@ -194,7 +194,7 @@ fn bench_measures_and_says_so_in_both_forms() {
     let printed = run(
         &folder.path,
         with_path(
-            "bench --repeats 1 --prefill 20 --decode 2 --json - --model",
+            "bench --repeats 1 --prefill 60 --decode 2 --json - --model",
             &made,
         ),
     )

@@ -198,7 +198,7 @@ test('an answer goes on while another thread is open, and is whole on return', a
 });
 
 test('a question that is taken late does not come into another thread', async () => {
-  let accept = () => undefined as void;
+  let accept: () => void = () => undefined;
   fake.on('ask', (_, emit) => {
     return new Promise((over) => {
       accept = () => {

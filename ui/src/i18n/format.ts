@@ -63,3 +63,8 @@ export function moment(at: number): string {
 export function month(at: number): string {
   return new Date(at).toLocaleDateString(i18n.locale, { year: 'numeric', month: 'long' });
 }
+
+/** When the day of `at` began here. */
+export function midnightBefore(at: number): number {
+  return new Date(at).setHours(0, 0, 0, 0);
+}

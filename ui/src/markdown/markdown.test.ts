@@ -26,11 +26,10 @@ function whole(text: string): string {
 /** Text as it would come, `size` characters at a time; looks at each state. */
 function streamed(text: string, size: number, look: (state: string) => void): string {
   const stream = new MarkdownStream(true);
-  let last = '';
   for (let end = size; ; end += size) {
-    last = html(stream.update(text.slice(0, end)));
-    look(last);
-    if (end >= text.length) return last;
+    const state = html(stream.update(text.slice(0, end)));
+    look(state);
+    if (end >= text.length) return state;
   }
 }
 

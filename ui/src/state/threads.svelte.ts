@@ -1,5 +1,5 @@
 // The list of threads and the search in everything that was said.
-import { month, when } from '../i18n/format';
+import { midnightBefore, month, when } from '../i18n/format';
 import { t } from '../i18n/i18n.svelte';
 import { call, type SearchHit, type ThreadId, type ThreadPage, type ThreadSummary } from '../ipc';
 import { report, show } from './toasts.svelte';
@@ -152,8 +152,7 @@ export function titleOf(thread: { title: string }): string {
 
 /** Today's threads, yesterday's, ...: pinned ones first. Empty groups are left out. */
 export function group(all: readonly ThreadSummary[], now: number): Group[] {
-  const day = new Date(now);
-  const midnight = new Date(day.getFullYear(), day.getMonth(), day.getDate()).getTime();
+  const midnight = midnightBefore(now);
   const groups: Group[] = [];
   for (const thread of all) {
     const title = thread.pinned ? t('threads.pinned') : nameOfDay(thread.updatedAt, midnight);

@@ -242,62 +242,6 @@ fn step_logits(model: &Model, cache: &mut KvCache, input: Vec<Input>) -> Vec<f32
     first.expect("logits")
 }
 
-/// Text only: llama.cpp's picture path computes something else than the paper's model.
-#[test]
-fn text_is_continued_as_llama_cpp_continues_it() {
-    let golden: LlamaCpp = golden::read(&golden::folder().join("llama_cpp.json"));
-    for case in &golden.models {
-        let model = loaded(&case.preset, Recipe::F32).model;
-        for run in &case.runs {
-            let bos = model.tokenizer().bos();
-            let ids = model.tokenizer().encode(&run.prompt).expect("ids");
-            let ids: Vec<u32> = [vec![bos], ids].concat();
-            assert_eq!(ids, run.prompt_ids, "{}: {:?}", case.preset, run.prompt);
-            let mut cache = model.new_cache();
-            let mut input = vec![Input::Tokens(ids)];
-            let mut answer = Vec::new();
-            while answer.len() < run.ids.len() {
-                answer.push(argmax(&step_logits(&model, &mut cache, input)));
-                input = vec![Input::Tokens(answer[answer.len() - 1..].to_vec())];
-            }
-            assert_eq!(answer, run.ids, "{}: {:?}", case.preset, run.prompt);
-            let text = model.tokenizer().decode(&answer).expect("text");
-            assert_eq!(
-                text.trim(),
-                run.text.trim(),
-                "{}: {:?}",
-                case.preset,
-                run.prompt
-            );
-        }
-    }
-}
-
-/// What llama.cpp wrote (tests/golden/make_llama_cpp.py).
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LlamaCpp {
-    #[serde(rename = "made_with")]
-    _made_with: String,
-    models: Vec<LlamaCppModel>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LlamaCppModel {
-    preset: String,
-    runs: Vec<LlamaCppRun>,
-}
-
-#[derive(serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-struct LlamaCppRun {
-    prompt: String,
-    prompt_ids: Vec<u32>,
-    ids: Vec<u32>,
-    text: String,
-}
-
 /// Teacher-forced against the same blocks widened to f32 first and computed by candle.
 #[test]
 fn quantised_models_compute_what_their_blocks_say() {

@@ -102,8 +102,8 @@ export const en = {
   'chat.stopped': 'Stopped',
   'chat.cut': 'Cut at {n} word pieces',
   'chat.repeating': 'Ended, because it went round in circles',
-  'chat.failed': 'No answer',
-  'chat.partFailed': 'The answer broke off',
+  'chat.failed': 'No answer.',
+  'chat.partFailed': 'The answer broke off.',
   'chat.empty': 'The model answered with nothing.',
   'chat.speed': '{rate} word pieces/s',
   'chat.speedLong':

@@ -99,8 +99,8 @@ export const zhCN: Messages = {
   'chat.stopped': '已停止',
   'chat.cut': '写到 {n} 个词元，达到长度上限',
   'chat.repeating': '内容开始重复，已自动结束',
-  'chat.failed': '未能回答',
-  'chat.partFailed': '回答中途出错',
+  'chat.failed': '未能回答。',
+  'chat.partFailed': '回答中途出错。',
   'chat.empty': '模型没有给出任何内容。',
   'chat.speed': '{rate} 词元/秒',
   'chat.speedLong':

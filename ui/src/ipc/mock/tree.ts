@@ -19,6 +19,8 @@ interface Branch {
 export class Tree {
   readonly threads = new Map<number, Branch>();
   readonly messages = new Map<number, Message & { thread: number }>();
+  /** What follows a message, by thread and parent. */
+  private readonly children = new Map<string, number[]>();
   readonly removed = new Map<number, Branch>();
   private nextId = 1;
 
@@ -50,6 +52,7 @@ export class Tree {
   clear(): void {
     this.threads.clear();
     this.messages.clear();
+    this.children.clear();
   }
 
   create(title: string, at: number): number {
@@ -76,9 +79,8 @@ export class Tree {
 
   add(thread: number, parent: number | null, fields: Partial<Message>): Message {
     const branch = this.branch(thread);
-    const siblings = [...this.messages.values()].filter(
-      (m) => m.thread === thread && m.parent === parent,
-    );
+    const key = `${thread}/${parent ?? 0}`;
+    const siblings = (this.children.get(key) ?? []).map((id) => this.message(id));
     const message: Message & { thread: number } = {
       id: this.nextId++,
       thread,
@@ -97,6 +99,7 @@ export class Tree {
     };
     const ids = [...siblings.map((m) => m.id), message.id];
     for (const m of [...siblings, message]) m.siblings = ids;
+    this.children.set(key, ids);
     this.messages.set(message.id, message);
     branch.shown.set(parent ?? 0, message.id);
     branch.summary.updatedAt = message.at;

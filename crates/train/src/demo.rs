@@ -144,6 +144,7 @@ fn vocabulary(recipe: &Recipe) -> Result<Value> {
         mix: Mix::level(fullest.level),
         turns: fullest.turns,
         side: fullest.side,
+        format_prompts: true,
     };
     let generator = Generator::new(options).map_err(|e| Error::Setting(format!("drawn: {e}")))?;
     let mut corpus = Corpus::default();

@@ -208,15 +208,6 @@ impl Window {
         }
     }
 
-    /// Opens a menu by its button: the kind that opens on pressing, not on letting go.
-    pub(crate) async fn open_menu(&self, css: &str) {
-        self.wait("a menu's button", css)
-            .await
-            .click()
-            .await
-            .unwrap();
-    }
-
     /// Types into the field with this name.
     pub(crate) async fn type_into(&self, name: &str, text: &str) {
         let css = format!("textarea[aria-label=\"{name}\"], input[aria-label=\"{name}\"]");

@@ -12,7 +12,7 @@ impl Dice {
     /// The draws that belong to a list of numbers (a seed, a split, an index, ...). Lists that
     /// differ in any number give unrelated draws.
     pub fn named(name: &[u64]) -> Self {
-        let state = name.iter().fold(0x5CE7_E5u64, |state, number| {
+        let state = name.iter().fold(0x005C_E7E5_u64, |state, number| {
             SplitMix64::new(state ^ SplitMix64::new(*number).next_u64()).next_u64()
         });
         Self {

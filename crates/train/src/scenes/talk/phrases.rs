@@ -143,7 +143,7 @@ pub(super) fn refer(
     ];
     let fitting: Vec<Parts> = usual
         .into_iter()
-        .filter(|parts| !(parts.colour && hidden.colour) && !(parts.size && hidden.size))
+        .filter(|parts| !(parts.colour && hidden.colour || parts.size && hidden.size))
         .filter(|parts| is_unique(scene, object, *parts))
         .collect();
     // The first is the shortest: people say more only when they must.

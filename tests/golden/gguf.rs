@@ -143,12 +143,13 @@ fn each_block_type_computes_what_transformers_computes() {
 /// The tower runs in f32 over 16-bit weights, or over blocks.
 const FEATURES: f64 = 1e-3;
 
+/// Of the largest logit. Rounding keys and values to 16 bits, or activations to 14, in the reference
+/// itself moves these models' logits by up to 5e-3; this is three times that.
 fn tolerance(kind: &str, half_cache: bool) -> f64 {
     match (kind, half_cache) {
-        // No blocks, and a 32-bit cache unless it is forced.
+        // Neither blocks nor a 16-bit cache.
         ("F16", false) => 1e-4,
-        (_, false) => 5e-3,
-        (_, true) => 1e-2,
+        _ => 1.5e-2,
     }
 }
 

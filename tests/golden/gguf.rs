@@ -140,11 +140,12 @@ fn each_block_type_computes_what_transformers_computes() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
-/// The tower runs in f32 over 16-bit weights, or over blocks.
-const FEATURES: f64 = 1e-3;
+/// The tower runs in f32 over 16-bit weights; over blocks, rounding activations to 14 bits in the
+/// reference moves features by up to 5.7e-4.
+const FEATURES: f64 = 2e-3;
 
 /// Of the largest logit. Rounding keys and values to 16 bits, or activations to 14, in the reference
-/// itself moves these models' logits by up to 5e-3; this is three times that.
+/// itself moves these models' logits by up to 6.4e-3, and the misreading below by at least 5.2e-2.
 fn tolerance(kind: &str, half_cache: bool) -> f64 {
     match (kind, half_cache) {
         // Neither blocks nor a 16-bit cache.

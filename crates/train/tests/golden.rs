@@ -41,7 +41,7 @@ fn conversation(texts: &Texts, n: u64) -> Row {
         draws += 1;
         items[at as usize].clone()
     };
-    let picture = formula::mix(n * 1000 + 999) % 4 != 0;
+    let picture = !formula::mix(n * 1000 + 999).is_multiple_of(4);
     let turns = 1 + formula::mix(n * 1000 + 998) % 4;
     let turns: Vec<Turn> = (0..turns)
         .map(|i| {

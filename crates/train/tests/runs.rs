@@ -1,6 +1,8 @@
 //! Whole runs: what they leave, that they go on to the bit, what stays frozen, and what happens when
 //! something is wrong.
 
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};

@@ -121,7 +121,11 @@ impl Gauge {
         let small = |n: u64| u32::try_from(n).unwrap_or(u32::MAX);
         Seeing {
             picture: small(picture),
-            patches_done: small(patches * within / each),
+            // In 128 bits: an engine may count in bytes.
+            patches_done: small(
+                u64::try_from(u128::from(patches) * u128::from(within) / u128::from(each))
+                    .unwrap_or(u64::MAX),
+            ),
             patches_total: small(patches),
         }
     }

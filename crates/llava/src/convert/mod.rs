@@ -117,7 +117,9 @@ pub fn convert(
 /// Says so when a model is made from one that has lost something before.
 fn lost_already(checkpoint: &Checkpoint, recipe: Recipe) -> Option<String> {
     let wanted = recipe.language("attn_q", 0, checkpoint.config.language.layers);
-    let same = checkpoint.format.contains(wanted.name());
+    // The format names the language model's type before the vision tower's.
+    let language = checkpoint.format.split("language model").next();
+    let same = language.is_some_and(|format| format.contains(wanted.name()));
     (checkpoint.weights.quantised() && !same).then(|| {
         format!(
             "the source is quantised ({}): what it has lost stays lost; convert from the llava-hf \

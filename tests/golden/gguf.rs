@@ -114,7 +114,8 @@ fn the_vocabulary_splits_text_as_before() {
 ///
 /// Beside blocks, keys and values are kept in 16 bits and activations are rounded to 14; these
 /// models, whose weights are random, make much of it. With keys and values in 32 bits the rest is
-/// the activations' alone. That a misread bit moves logits by more is seen in the test below.
+/// the activations' alone. A misread bit or minimum in one matrix of one layer moves logits by
+/// more than 1e-1: see the test below.
 #[test]
 fn each_block_type_computes_what_transformers_computes() {
     let mut faults = Vec::new();
@@ -140,24 +141,22 @@ fn each_block_type_computes_what_transformers_computes() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
-/// The tower runs in f32 over 16-bit weights; over blocks, rounding activations to 14 bits in the
-/// reference moves features by up to 5.7e-4.
-const FEATURES: f64 = 2e-3;
+/// The tower runs in f32 over 16-bit weights, or over blocks.
+const FEATURES: f64 = 1e-3;
 
-/// Of the largest logit. Rounding keys and values to 16 bits, or activations to 14, in the reference
-/// itself moves these models' logits by up to 6.4e-3, and the misreading below by at least 5.2e-2.
 fn tolerance(kind: &str, half_cache: bool) -> f64 {
     match (kind, half_cache) {
-        // Neither blocks nor a 16-bit cache.
+        // No blocks, and a 32-bit cache unless it is forced.
         ("F16", false) => 1e-4,
-        _ => 1.5e-2,
+        (_, false) => 5e-3,
+        (_, true) => 1e-2,
     }
 }
 
-/// The highest bit of sixteen values in each block of one matrix misread: the tolerance sees it.
+/// One level of one value in each block of one matrix changed: the tolerance sees it.
 #[test]
 fn a_misread_bit_in_each_block_is_seen() {
-    for (kind, at) in [("Q4_0", 2), ("Q8_0", 2), ("Q4_K", 16), ("Q6_K", 128)] {
+    for (kind, at) in [("Q4_0", 5), ("Q8_0", 5), ("Q4_K", 20), ("Q6_K", 20)] {
         let files = BlockModel::new(kind);
         let checkpoint = Checkpoint::open(&files.language()).expect("a checkpoint");
         let name = "language_model.model.layers.1.mlp.down_proj.weight";
@@ -168,10 +167,8 @@ fn a_misread_bit_in_each_block_is_seen() {
         let (start, end) = (entry.offset, entry.offset + entry.bytes);
         let mut bytes = std::fs::read(files.language()).expect("the file");
         for block in bytes[start..end].chunks_exact_mut(dtype.block_bytes()) {
-            // Levels of 4 and 8 bits lie there, and in Q6_K the two high bits of each of four.
-            for byte in &mut block[at..at + 16] {
-                *byte ^= 0x80;
-            }
+            // The highest bit of the level of one of 32, or of 256, values.
+            block[at] ^= 0x80;
         }
         drop(checkpoint);
         std::fs::write(files.language(), bytes).expect("a changed file");
